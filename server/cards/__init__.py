@@ -1,0 +1,1 @@
+"""Owns numbers, status and barcodes."""

@@ -1,0 +1,1 @@
+"""Owns what is accrued each month, up to the cap."""

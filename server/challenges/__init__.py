@@ -1,0 +1,1 @@
+"""Owns progress, completion and streaks."""

@@ -1,0 +1,1 @@
+"""GraphQL and HTTP toolkit, without knowledge of loyalty."""

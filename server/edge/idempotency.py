@@ -1,0 +1,131 @@
+"""Each write once: the answer to an idempotency key is kept for ever.
+
+The key, who used it for what, and a hash of the content are stored with the answer in the same
+transaction as the write. A refusal writes nothing, so that its key may be used again.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+import msgspec
+from strawberry import UNSET
+from tortoise import fields
+from tortoise.exceptions import IntegrityError
+from tortoise.models import Model
+
+from server import clock
+from server.errors import IdempotencyConflict, InvalidInput
+from server.storage import sql
+from server.storage.fields import IdField, InstantField
+from server.storage.ids import new_id
+
+
+class IdempotencyRecord(Model):
+    """One answered write."""
+
+    id = IdField()
+    scope = fields.CharField(128)  # who called, and which mutation
+    key = fields.CharField(255)
+    content_hash = fields.CharField(64)
+    answer = fields.TextField()
+    recorded_at = InstantField()
+
+    class Meta:
+        """Table."""
+
+        table = "idempotency_records"
+        unique_together = (("scope", "key"),)
+
+
+_CLAIM = sql.insert(
+    "idempotency_records",
+    "id, scope, key, content_hash, answer, recorded_at",
+    otherwise="ON CONFLICT (scope, key) DO NOTHING",
+)
+_FIND = "SELECT content_hash, answer FROM idempotency_records WHERE scope = $1 AND key = $2"
+_ANSWER = "UPDATE idempotency_records SET answer = $1 WHERE id = $2"
+
+MAXIMUM_KEY_LENGTH = 255
+_Result = TypeVar("_Result", bound=msgspec.Struct)
+
+
+class NothingWritten(Exception):
+    """Raised by a batch in which everything was refused: it answers `result` and stores nothing."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+def _encodable(value: Any) -> Any:
+    if value is UNSET:
+        return None
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
+
+
+def content_hash(content: Any) -> str:
+    """SHA-256, in hexadecimal, of the content's canonical JSON.
+
+    Keys are sorted and nulls left out, so that an optional field added to the schema later does
+    not change the hash of what was sent before it.
+    """
+    plain = _without_nulls(msgspec.to_builtins(content, enc_hook=_encodable))
+    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()
+
+
+async def once(
+    *,
+    scope: str,
+    key: str,
+    content: str,
+    work: Callable[[], Awaitable[_Result]],
+    result: type[_Result],
+) -> _Result:
+    """Do `work` in one transaction, or answer what it answered the first time.
+
+    `content` is the hash of what was asked. Two identical requests at once: the second waits for
+    the first and gets its answer. Raises IdempotencyConflict if the key was used with other
+    content, and InvalidInput for a key that is empty, too long or not printable.
+    """
+    if not 1 <= len(key) <= MAXIMUM_KEY_LENGTH or not key.isprintable():
+        raise InvalidInput(
+            "idempotency.key",
+            path=("input", "idempotencyKey"),
+            value=key,
+            accepted=f"1 to {MAXIMUM_KEY_LENGTH} printable characters, such as a random UUID",
+        )
+
+    async def attempt() -> _Result:
+        async with sql.transaction():
+            record_id = new_id()
+            claimed = await sql.execute(
+                _CLAIM, record_id, scope, key, content, "", clock.system_now()
+            )
+            if not claimed:
+                return await _first_answer(scope, key, content, result)
+            answer = await work()
+            await sql.execute(_ANSWER, msgspec.json.encode(answer).decode(), record_id)
+            return answer
+
+    try:
+        return await sql.retried(attempt)
+    except NothingWritten as refused:
+        return cast(_Result, refused.result)
+
+
+async def _first_answer(scope: str, key: str, content: str, result: type[_Result]) -> _Result:
+    row = await sql.fetch_one(_FIND, scope, key)
+    if row is None:
+        raise IntegrityError("the claim was withdrawn while it was read")
+    if row[0] != content:
+        raise IdempotencyConflict
+    return msgspec.json.decode(row[1], type=result)

@@ -1,0 +1,43 @@
+"""How a mutation writes: once for each idempotency key, in one transaction, refusals as problems."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from server.edge import idempotency
+from server.edge.context import Info
+from server.edge.problems import Problem, problem_of
+from server.errors import DomainError
+
+_Result = TypeVar("_Result", bound=msgspec.Struct)
+_Shown = TypeVar("_Shown")
+
+
+async def write_once(
+    info: Info,
+    input: Any,
+    *,
+    work: Callable[[], Awaitable[_Result]],
+    result: type[_Result],
+    present: Callable[[_Result], _Shown],
+    hashed: Any = None,
+) -> _Shown | Problem:
+    """Do `work` once for the input's `idempotency_key` and show its result.
+
+    `work` runs inside the one transaction that also keeps its result for later repetitions; a
+    DomainError rolls it back and is shown as a Problem. `hashed` stands in for the input where
+    the input holds secrets, which must not be hashed into the database.
+    """
+    context = info.context
+    try:
+        answer = await idempotency.once(
+            scope=f"{context.principal.name}/{info.field_name}",
+            key=input.idempotency_key,
+            content=idempotency.content_hash(input if hashed is None else hashed),
+            work=work,
+            result=result,
+        )
+    except DomainError as error:
+        return problem_of(error, context.language)
+    return present(answer)

@@ -1,0 +1,60 @@
+"""Relay's connections: forward pages of 1 to 100, by opaque cursors."""
+
+import base64
+import binascii
+
+import strawberry
+from graphql import GraphQLError
+
+MAXIMUM_PAGE_SIZE = 100
+
+
+@strawberry.type(description="Where a page of a list stands in it.")
+class PageInfo:
+    """Relay's PageInfo."""
+
+    has_next_page: bool = strawberry.field(description="Whether more follow after this page.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether this page was asked for with `after`, so that others precede it."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the first item; null on an empty page."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last item, to ask for the next page with `after`; null on "
+        "an empty page."
+    )
+
+
+def cursor(position: int) -> str:
+    """The opaque cursor of a position."""
+    return base64.urlsafe_b64encode(f"after:{position}".encode()).decode()
+
+
+def _refusal(message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": "INVALID_INPUT"})
+
+
+def page(first: int, after: str | None) -> tuple[int, int | None]:
+    """The page size and the position to start after. Raises INVALID_INPUT as a top-level error."""
+    if not 1 <= first <= MAXIMUM_PAGE_SIZE:
+        raise _refusal(f"`first` takes 1 to {MAXIMUM_PAGE_SIZE}, not {first}.")
+    if after is None:
+        return first, None
+    try:
+        name, _, position = base64.urlsafe_b64decode(after.encode()).decode().partition(":")
+        if name == "after":
+            return first, int(position)
+    except (binascii.Error, ValueError):
+        pass
+    raise _refusal("`after` takes the endCursor of an earlier page.")
+
+
+def page_info(cursors: list[str], *, more: bool, after: str | None) -> PageInfo:
+    """The PageInfo of a page whose items have these cursors."""
+    return PageInfo(
+        has_next_page=more,
+        has_previous_page=after is not None,
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )

@@ -1,0 +1,176 @@
+"""Refusals as GraphQL types: one for each reason, shared by all mutations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import strawberry
+
+from server import errors, messages
+
+ProblemCode = strawberry.enum(
+    errors.ProblemCode, description="Why a request was refused, for programs to decide on."
+)
+
+
+def _describe_codes() -> None:
+    described = {
+        "INVALID_INPUT": "A value is outside what is accepted.",
+        "NOT_FOUND": "Nothing that the caller may see has this reference.",
+        "CARD_UNUSABLE": "The card is blocked or was replaced.",
+        "INSUFFICIENT_POINTS": "Fewer points are available than needed.",
+        "EXTERNAL_ID_CONFLICT": "The external id was recorded before with other content.",
+        "IDEMPOTENCY_CONFLICT": "The idempotency key was used before with other content.",
+        "CREDENTIALS_REJECTED": "Sign-in or sign-up was refused.",
+        "SESSION_REJECTED": "The refresh token is not, or no longer, valid.",
+        "INVALID_PROGRAMME": "The programme document has values that are not accepted.",
+    }
+    for value in ProblemCode.__strawberry_definition__.values:
+        value.description = described[value.name]
+
+
+_describe_codes()
+
+
+@strawberry.interface(description="Why a request was refused. Nothing was changed by it.")
+class Problem:
+    """The common part of all refusals."""
+
+    code: ProblemCode = strawberry.field(description="The reason, for programs to decide on.")
+    message: str = strawberry.field(
+        description="The reason in a sentence for people, in the caller's language."
+    )
+
+
+@strawberry.type(description="A value of the input is outside what is accepted.")
+class InvalidInput(Problem):
+    """A value of the input that is refused."""
+
+    path: list[str] = strawberry.field(
+        description="Where the value stands, from the argument down; list positions count from 0."
+    )
+    value: str | None = strawberry.field(
+        description="The refused value as text, at most 200 characters; null if it was missing."
+    )
+    accepted: str = strawberry.field(description="What would be accepted, in words.")
+
+
+@strawberry.type(description="Nothing that the caller may see has this reference.")
+class NotFound(Problem):
+    """A reference that leads nowhere."""
+
+    path: list[str] = strawberry.field(
+        description="Where the reference stands, from the argument down; positions count from 0."
+    )
+
+
+@strawberry.type(description="Fewer points are available than needed.")
+class InsufficientPoints(Problem):
+    """Too few points."""
+
+    available: int = strawberry.field(description="Points that can be spent now.")
+    required: int = strawberry.field(description="Points that were asked for.")
+    short_by: int = strawberry.field(description="How many are missing: required less available.")
+
+
+@strawberry.type(description="The external id was recorded before with other content.")
+class ExternalIdConflict(Problem):
+    """Two contents for one external id."""
+
+    path: list[str] = strawberry.field(
+        description="Where the external id stands, from the argument down; positions count from 0."
+    )
+    external_id: str = strawberry.field(description="The id in question.")
+
+
+@strawberry.type(description="The idempotency key was used before with other content.")
+class IdempotencyConflict(Problem):
+    """Two contents for one key."""
+
+
+@strawberry.type(
+    description="Sign-in or sign-up was refused; it does not say whether the address is known."
+)
+class CredentialsRejected(Problem):
+    """Refused credentials."""
+
+
+@strawberry.type(description="The refresh token is not, or no longer, valid: sign in again.")
+class SessionRejected(Problem):
+    """A refused refresh token."""
+
+
+_Presenter = Callable[[Any, str], Problem]
+_presenters: dict[type[errors.DomainError], _Presenter] = {}
+
+
+def presents(error: type[errors.DomainError]) -> Callable[[_Presenter], _Presenter]:
+    """Register how an expected failure becomes a GraphQL problem: called with it and its message."""
+
+    def register(presenter: _Presenter) -> _Presenter:
+        _presenters[error] = presenter
+        return presenter
+
+    return register
+
+
+def problem_of(error: errors.DomainError, language: str) -> Problem:
+    """The GraphQL problem that tells of the failure, its message in the language."""
+    message = messages.text(error.reason, language, **error.facts)
+    return _presenters[type(error)](error, message)
+
+
+def shown_path(path: errors.Path) -> list[str]:
+    """A path as the schema shows it: all steps as text."""
+    return [str(step) for step in path]
+
+
+@presents(errors.InvalidInput)
+def _invalid_input(error: errors.InvalidInput, message: str) -> Problem:
+    return InvalidInput(
+        code=error.code,
+        message=message,
+        path=shown_path(error.path),
+        value=error.value,
+        accepted=error.accepted,
+    )
+
+
+@presents(errors.NotFound)
+def _not_found(error: errors.NotFound, message: str) -> Problem:
+    return NotFound(code=error.code, message=message, path=shown_path(error.path))
+
+
+@presents(errors.InsufficientPoints)
+def _insufficient(error: errors.InsufficientPoints, message: str) -> Problem:
+    return InsufficientPoints(
+        code=error.code,
+        message=message,
+        available=error.available,
+        required=error.required,
+        short_by=error.short_by,
+    )
+
+
+@presents(errors.ExternalIdConflict)
+def _external_id(error: errors.ExternalIdConflict, message: str) -> Problem:
+    return ExternalIdConflict(
+        code=error.code,
+        message=message,
+        path=shown_path(error.path),
+        external_id=error.external_id,
+    )
+
+
+@presents(errors.IdempotencyConflict)
+def _idempotency(error: errors.IdempotencyConflict, message: str) -> Problem:
+    return IdempotencyConflict(code=error.code, message=message)
+
+
+@presents(errors.CredentialsRejected)
+def _credentials(error: errors.CredentialsRejected, message: str) -> Problem:
+    return CredentialsRejected(code=error.code, message=message)
+
+
+@presents(errors.SessionRejected)
+def _session(error: errors.SessionRejected, message: str) -> Problem:
+    return SessionRejected(code=error.code, message=message)

@@ -1,0 +1,134 @@
+"""Scalars and value types that every domain shows: large integers, instants, dates and money."""
+
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any, NewType
+
+import strawberry
+from babel.core import get_global
+from babel.numbers import get_currency_name
+from graphql import GraphQLError
+
+from server import clock, money
+from server.clock import Instant
+
+BigInt = NewType("BigInt", int)
+"""A whole number beyond 32 bits, as a string in JSON."""
+
+
+def _parse_big_int(value: Any) -> BigInt:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise GraphQLError("BigInt takes a string of digits.")
+    try:
+        return BigInt(int(value))
+    except ValueError as error:
+        raise GraphQLError("BigInt takes a string of digits.") from error
+
+
+def _shown_instant(instant: Instant) -> str:
+    return clock.datetime_of(instant).isoformat().replace("+00:00", "Z")
+
+
+def _parse_instant(value: Any) -> Instant:
+    if not isinstance(value, str):
+        raise GraphQLError("DateTime takes a string such as 2026-01-31T12:00:00Z.")
+    try:
+        return clock.instant_of(datetime.fromisoformat(value))
+    except (ValueError, OverflowError) as error:
+        raise GraphQLError(
+            "DateTime takes RFC 3339 with an offset, such as 2026-01-31T12:00:00Z."
+        ) from error
+
+
+def _parse_date(value: Any) -> date:
+    try:
+        return date.fromisoformat(value)
+    except (ValueError, TypeError) as error:
+        raise GraphQLError("Date takes ISO 8601, such as 2026-01-31.") from error
+
+
+def _shown_decimal(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _parse_decimal(value: Any) -> Decimal:
+    if not isinstance(value, str):
+        raise GraphQLError("Decimal takes a string such as 12.50.")
+    try:
+        number = Decimal(value)
+    except InvalidOperation as error:
+        raise GraphQLError("Decimal takes a string such as 12.50.") from error
+    if not number.is_finite():
+        raise GraphQLError("Decimal takes a finite number such as 12.50.")
+    return number
+
+
+SCALARS: dict[object, Any] = {
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number that may exceed 32 bits, as a string of decimal digits.",
+        serialize=str,
+        parse_value=_parse_big_int,
+    ),
+    Instant: strawberry.scalar(
+        name="DateTime",
+        description="An instant in RFC 3339, such as 2026-01-31T12:00:00Z. Input needs an offset; "
+        "output is in UTC.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=_shown_instant,
+        parse_value=_parse_instant,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description="A calendar date in ISO 8601, such as 2026-01-31.",
+        serialize=str,
+        parse_value=_parse_date,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description="An exact decimal number as a string, such as 12.50.",
+        serialize=_shown_decimal,
+        parse_value=_parse_decimal,
+    ),
+}
+"""How the schema shows the types that GraphQL has no scalar for."""
+
+
+def _current_currencies() -> list[str]:
+    territories = get_global("territory_currencies")
+    return sorted(
+        {
+            code
+            for currencies in territories.values()
+            for code, _start, end, tender in currencies
+            if end is None and tender
+        }
+    )
+
+
+CurrencyCode = strawberry.enum(
+    Enum("CurrencyCode", {code: code for code in _current_currencies()}),  # type: ignore[misc] # the members come from CLDR
+    name="CurrencyCode",
+    description="An ISO 4217 code of a currency that is legal tender somewhere today.",
+)
+for _value in CurrencyCode.__strawberry_definition__.values:  # type: ignore[attr-defined] # added by strawberry
+    _value.description = f"{get_currency_name(_value.name, locale='en')}."
+
+
+@strawberry.type(description="An exact amount of money in one currency.")
+class Money:
+    """Money as the schema shows it."""
+
+    amount: Decimal = strawberry.field(
+        description="The amount in the currency's major unit, with all its decimals: 12.50."
+    )
+    currency_code: CurrencyCode = strawberry.field(description="The currency.")  # type: ignore[valid-type] # an enum made from data
+
+    @classmethod
+    def of(cls, amount_minor: int, currency: str, digits: int) -> "Money":
+        """The money that `amount_minor` minor units are; a major unit has 10**digits of them."""
+        return cls(
+            amount=money.decimal_of(amount_minor, digits),
+            currency_code=CurrencyCode[currency],
+        )

@@ -1,0 +1,121 @@
+"""What can be refused, and why: the expected failures that callers are told about.
+
+A `DomainError` is an answer, not a fault: it carries a stable code for programs, a message key for
+people (translated by `server.messages`) and typed facts. Anything else that is raised is a defect
+and reaches the caller only as a masked error.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ProblemCode(StrEnum):
+    """Why a request was refused, for programs to decide on."""
+
+    INVALID_INPUT = "INVALID_INPUT"  # a value is outside what is accepted
+    NOT_FOUND = "NOT_FOUND"  # nothing that the caller may see has this reference
+    CARD_UNUSABLE = "CARD_UNUSABLE"  # the card is blocked or replaced
+    INSUFFICIENT_POINTS = "INSUFFICIENT_POINTS"  # fewer points are available than required
+    EXTERNAL_ID_CONFLICT = "EXTERNAL_ID_CONFLICT"  # the external id stands for other content
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"  # the key was used with other content
+    CREDENTIALS_REJECTED = "CREDENTIALS_REJECTED"  # sign-in or sign-up is refused
+    SESSION_REJECTED = "SESSION_REJECTED"  # the refresh token is not, or no longer, valid
+    INVALID_PROGRAMME = "INVALID_PROGRAMME"  # the programme document is not accepted
+
+
+Path = tuple[str | int, ...]
+"""Where in the input a problem lies, from its root: ("input", "lines", 0, "quantity")."""
+
+
+class DomainError(Exception):
+    """An expected refusal. `reason` names the message; `facts` fill it in."""
+
+    code: ClassVar[ProblemCode]
+
+    def __init__(self, reason: str, *, path: Path = (), **facts: str | int) -> None:
+        super().__init__(reason, path, facts)
+        self.reason = reason
+        self.path = path
+        self.facts = facts
+
+    def below(self, *prefix: str | int) -> "DomainError":
+        """The same refusal with its path put under `prefix`; returns itself."""
+        self.path = (*prefix, *self.path)
+        return self
+
+
+class InvalidInput(DomainError):
+    """A value is outside what is accepted. `accepted` says in words what would be taken."""
+
+    code = ProblemCode.INVALID_INPUT
+
+    def __init__(
+        self, reason: str, *, path: Path, value: object = None, accepted: str, **facts: str | int
+    ) -> None:
+        super().__init__(reason, path=path, **facts)
+        self.value = None if value is None else str(value)[:200]
+        self.accepted = accepted
+
+
+class NotFound(DomainError):
+    """Nothing that the caller may see has this reference."""
+
+    code = ProblemCode.NOT_FOUND
+
+
+class CardUnusable(DomainError):
+    """The card exists and is blocked or replaced; `status` says which."""
+
+    code = ProblemCode.CARD_UNUSABLE
+
+    def __init__(self, reason: str, *, path: Path = (), status: str) -> None:
+        super().__init__(reason, path=path, status=status)
+        self.status = status
+
+
+class InsufficientPoints(DomainError):
+    """Fewer points are available than required."""
+
+    code = ProblemCode.INSUFFICIENT_POINTS
+
+    def __init__(self, *, available: int, required: int, path: Path = ()) -> None:
+        short_by = required - available
+        super().__init__(
+            "points.insufficient",
+            path=path,
+            available=available,
+            required=required,
+            short_by=short_by,
+        )
+        self.available, self.required, self.short_by = available, required, short_by
+
+
+class ExternalIdConflict(DomainError):
+    """The external id was recorded before with other content."""
+
+    code = ProblemCode.EXTERNAL_ID_CONFLICT
+
+    def __init__(self, external_id: str, *, path: Path) -> None:
+        super().__init__("external_id.conflict", path=path, external_id=external_id)
+        self.external_id = external_id
+
+
+class IdempotencyConflict(DomainError):
+    """The idempotency key was used before with other content."""
+
+    code = ProblemCode.IDEMPOTENCY_CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("idempotency.conflict", path=("input", "idempotencyKey"))
+
+
+class CredentialsRejected(DomainError):
+    """Sign-in or sign-up is refused, without saying which part was wrong."""
+
+    code = ProblemCode.CREDENTIALS_REJECTED
+
+
+class SessionRejected(DomainError):
+    """The refresh token is not, or no longer, valid."""
+
+    code = ProblemCode.SESSION_REJECTED

@@ -1,0 +1,1 @@
+"""Owns what the programme has done, by month and cohort; read only."""

@@ -1,0 +1,1 @@
+"""Owns lots, postings and balances of points and money, one kernel."""

@@ -1,0 +1,1 @@
+"""Owns who they are, their accounts, sessions and API keys."""

@@ -1,0 +1,55 @@
+"""Who is calling: a member, staff, a till's or shop's key, or nobody known."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PrincipalKind(StrEnum):
+    """What sort of caller it is."""
+
+    ANONYMOUS = "anonymous"  # no or no valid credentials
+    MEMBER = "member"  # a member, by access token
+    STAFF = "staff"  # the operator's staff, by access token
+    KEY = "key"  # a till, shop or service, by API key
+
+
+class StaffRole(StrEnum):
+    """What a member of staff may do."""
+
+    SUPPORT = "SUPPORT"  # sees members and helps with their cards
+    MARKETER = "MARKETER"  # runs challenges and offers, sees reports
+    MANAGER = "MANAGER"  # everything that staff may do, publishing the programme included
+    AUDITOR = "AUDITOR"  # sees everything and changes nothing
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    MEMBERS_ENROL = "MEMBERS_ENROL"  # enrol members
+    MEMBERS_READ = "MEMBERS_READ"  # find members and see their balances
+    CARDS_WRITE = "CARDS_WRITE"  # block and replace cards
+    PURCHASES_WRITE = "PURCHASES_WRITE"  # record purchases
+    POINTS_REDEEM = "POINTS_REDEEM"  # redeem members' points
+    INSIGHTS_READ = "INSIGHTS_READ"  # read the programme's reports
+    SIMULATE_TIME = "SIMULATE_TIME"  # name the time of a request, where the server allows it
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller whose credentials have been checked."""
+
+    kind: PrincipalKind
+    id: int = 0  # of the account or the key; 0 for nobody known
+    member_id: int | None = None
+    staff_role: StaffRole | None = None
+    scopes: frozenset[Scope] = frozenset()
+    partner: str | None = None  # whose till or shop it is
+    session_id: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The caller's name in idempotency scopes and records, stable for ever."""
+        return f"{self.kind.value}:{self.id}"
+
+
+ANONYMOUS = Principal(PrincipalKind.ANONYMOUS)

@@ -1,0 +1,1 @@
+"""Owns the programme's rules as versioned, dated data."""

@@ -1,0 +1,1 @@
+"""Owns the orchestrator that turns a till's basket into value."""

@@ -1,0 +1,1 @@
+"""Owns vouchers bought with points."""

@@ -1,0 +1,186 @@
+"""Statements and transactions, the same on both engines.
+
+SQL is written once, with PostgreSQL's placeholders ($1, $2, ...). Inside `transaction()` statements
+run on its connection; outside, `fetch` reads what is committed, on a connection of its own.
+Rows are tuples in the order of the selected columns, whichever engine answers.
+"""
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import asyncpg
+from tortoise.connection import get_connections
+from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.transactions import in_transaction
+
+from server.storage.sqlite import DurableSqliteClient
+
+Row = Sequence[Any]
+_Answer = TypeVar("_Answer")
+
+MAXIMUM_ATTEMPTS = 3
+
+_transaction: ContextVar[Any] = ContextVar("transaction", default=None)
+_counted: ContextVar[list[str] | None] = ContextVar("counted", default=None)
+_PLACEHOLDER = re.compile(r"\$(\d+)")
+
+
+class DatabaseUnavailable(Exception):
+    """The database can't be reached, or can't write (disk full, I/O error): nothing was written."""
+
+
+@lru_cache(maxsize=1024)
+def _for_sqlite(statement: str) -> str:
+    return _PLACEHOLDER.sub(r"?\1", statement)
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """Within the block, the text of each statement of this task is added to the yielded list."""
+    statements: list[str] = []
+    token = _counted.set(statements)
+    try:
+        yield statements
+    finally:
+        _counted.reset(token)
+
+
+def _count(statement: str) -> None:
+    statements = _counted.get()
+    if statements is not None:
+        statements.append(statement)
+
+
+def _client() -> Any:
+    connections = get_connections()
+    return connections.get(next(iter(connections.db_config)))
+
+
+def engine() -> str:
+    """The engine in use: "sqlite" or "postgres"."""
+    return "sqlite" if _client().capabilities.dialect == "sqlite" else "postgres"
+
+
+def in_a_transaction() -> bool:
+    """Whether this task is inside `transaction()`."""
+    return _transaction.get() is not None
+
+
+@asynccontextmanager
+async def transaction() -> AsyncIterator[None]:
+    """One transaction: all of the block is committed at its end, or none of it if it raises.
+
+    A nested block is a savepoint. On SQLite the outermost takes the write lock at its start.
+    """
+    _count("BEGIN")
+    async with in_transaction() as client:
+        token = _transaction.set(client._connection)
+        try:
+            yield
+        finally:
+            _transaction.reset(token)
+    _count("COMMIT")
+
+
+async def retried(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Run `work`, which opens its own transaction, again if it lost a race to another writer.
+
+    A unique key that a concurrent transaction has just taken, a serialization failure and a
+    deadlock are races: the second attempt sees what the winner wrote.
+    """
+    for attempt in range(1, MAXIMUM_ATTEMPTS + 1):
+        try:
+            return await work()
+        except (IntegrityError, sqlite3.IntegrityError, asyncpg.UniqueViolationError):
+            if attempt == MAXIMUM_ATTEMPTS:
+                raise
+        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+            if attempt == MAXIMUM_ATTEMPTS:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def fetch(statement: str, *values: Any) -> Sequence[Row]:
+    """All rows of a query."""
+    _count(statement)
+    connection = _transaction.get()
+    if connection is not None:
+        if isinstance(connection, asyncpg.Connection):
+            return await connection.fetch(statement, *values)
+        return await connection.execute_fetchall(_for_sqlite(statement), values)
+    client = _client()
+    if isinstance(client, DurableSqliteClient):
+        async with client.reader() as reader:
+            return await reader.execute_fetchall(_for_sqlite(statement), values)
+    async with client.acquire_connection() as pooled:
+        return await pooled.fetch(statement, *values)
+
+
+async def fetch_one(statement: str, *values: Any) -> Row | None:
+    """The first row of a query, or None."""
+    rows = await fetch(statement, *values)
+    return rows[0] if rows else None
+
+
+def _writing_connection() -> Any:
+    connection = _transaction.get()
+    if connection is None:
+        raise OperationalError("a write outside of a transaction")
+    return connection
+
+
+async def execute(statement: str, *values: Any) -> int:
+    """Run a write inside a transaction; the number of rows that it changed."""
+    connection = _writing_connection()
+    _count(statement)
+    if isinstance(connection, asyncpg.Connection):
+        status: str = await connection.execute(statement, *values)
+        return int(status.rsplit(" ", 1)[-1]) if status[-1].isdigit() else 0
+    cursor = await connection.execute(_for_sqlite(statement), values)
+    try:
+        return int(cursor.rowcount)
+    finally:
+        await cursor.close()
+
+
+async def execute_many(statement: str, rows: Iterable[Row]) -> None:
+    """Run a write once for each row, in one exchange with the database; nothing for no rows."""
+    connection = _writing_connection()
+    values = rows if isinstance(rows, list) else list(rows)
+    if not values:
+        return
+    _count(statement)
+    if isinstance(connection, asyncpg.Connection):
+        await connection.executemany(statement, values)
+        return
+    cursor = await connection.executemany(_for_sqlite(statement), values)
+    await cursor.close()
+
+
+def placeholders(count: int, first: int = 1) -> str:
+    """`$first, ..., $last` for an IN list of `count` values."""
+    return ", ".join(f"${number}" for number in range(first, first + count))
+
+
+def padded(values: Iterable[Any]) -> list[Any]:
+    """The distinct values, in order, with the last repeated up to the next power of two.
+
+    An IN list of such a length keeps the number of different statement texts, and so of prepared
+    statements, small whatever the length of the list.
+    """
+    distinct = sorted(set(values))
+    if not distinct:
+        raise ValueError("an IN list needs at least one value")
+    size = 1 << (len(distinct) - 1).bit_length()
+    return distinct + [distinct[-1]] * (size - len(distinct))
+
+
+def insert(table: str, columns: str, *, otherwise: str = "") -> str:
+    """`INSERT INTO table (columns) VALUES ($1, ...)` with an optional ON CONFLICT clause."""
+    count = columns.count(",") + 1
+    return f"INSERT INTO {table} ({columns}) VALUES ({placeholders(count)}) {otherwise}".rstrip()

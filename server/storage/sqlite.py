@@ -1,0 +1,102 @@
+"""Tortoise's SQLite backend, made durable and safe: the engine named `server.storage.sqlite`.
+
+One writing connection (WAL, synchronous=FULL, foreign keys on) whose transactions start with BEGIN
+IMMEDIATE, so that a transaction that reads and then writes never loses a race; readers of their own
+with `query_only`, so that a long write never blocks a read.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import aiosqlite
+from tortoise.backends.base.client import TransactionalDBClient
+from tortoise.backends.sqlite.client import (
+    SqliteClient,
+    SqliteTransactionContext,
+    SqliteTransactionWrapper,
+)
+from tortoise.connection import get_connections
+from tortoise.exceptions import OperationalError
+
+READER_COUNT = 2
+BUSY_TIMEOUT_MILLISECONDS = 5_000
+
+
+class ImmediateTransaction(SqliteTransactionWrapper):
+    """A transaction that takes the write lock at its start."""
+
+    async def begin(self) -> None:
+        """Start the transaction. Raises OperationalError if the lock can't be had."""
+        try:
+            await self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise OperationalError(error) from error
+
+
+class ReleasingTransactionContext(SqliteTransactionContext):
+    """A transaction context that gives its lock back when the transaction can't even start."""
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        await self._trxlock.acquire()
+        try:
+            await self.ensure_connection()
+            self.token = get_connections().set(self.connection_name, self.connection)
+            try:
+                await self.connection.begin()
+            except BaseException:
+                get_connections().reset(self.token)
+                raise
+        except BaseException:
+            self._trxlock.release()
+            raise
+        return cast(TransactionalDBClient, self.connection)
+
+
+class DurableSqliteClient(SqliteClient):
+    """The one writing connection, and the pool of reading ones."""
+
+    def __init__(self, file_path: str, **options: Any) -> None:
+        options.setdefault("synchronous", "FULL")
+        options.setdefault("busy_timeout", BUSY_TIMEOUT_MILLISECONDS)
+        super().__init__(file_path, **options)
+        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._opened_readers: list[aiosqlite.Connection] = []
+        self._readers_lock = asyncio.Lock()
+
+    def _in_transaction(self) -> SqliteTransactionContext:
+        return ReleasingTransactionContext(ImmediateTransaction(self), self._lock)
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[aiosqlite.Connection]:
+        """A reading connection for the block; it sees what is committed when a statement starts."""
+        if len(self._opened_readers) < READER_COUNT:
+            await self._open_readers()
+        connection = await self._readers.get()
+        try:
+            yield connection
+        finally:
+            self._readers.put_nowait(connection)
+
+    async def _open_readers(self) -> None:
+        async with self._readers_lock:
+            if not self._connection:
+                await self.create_connection(with_db=True)
+            while len(self._opened_readers) < READER_COUNT:
+                connection = await aiosqlite.connect(self.filename, isolation_level=None)
+                await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MILLISECONDS}")
+                await connection.execute("PRAGMA query_only=ON")
+                self._opened_readers.append(connection)
+                self._readers.put_nowait(connection)
+
+    async def close(self) -> None:
+        """Close every connection; without it the process would not end."""
+        while self._opened_readers:
+            await self._opened_readers.pop().close()
+        self._readers = asyncio.Queue()
+        await super().close()
+
+
+client_class = DurableSqliteClient

@@ -1,0 +1,1 @@
+"""Owns qualifying spend in a rolling window, level and progress."""
