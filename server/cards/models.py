@@ -1,9 +1,17 @@
-"""The table of cards, and its named queries."""
+"""The table of cards, and its named queries.
+
+Queries answer with rows of `COLUMNS`: id, member_id, number, status, issued_at, reported_lost_at.
+"""
+
+from collections.abc import Sequence
 
 from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
 from tortoise.models import Model
 
+from server.clock import Instant
 from server.members.models import Member
+from server.storage import sql
 from server.storage.fields import IdField, InstantField
 
 
@@ -25,3 +33,109 @@ class Card(Model):
 
         table = "cards"
         indexes = (("member_id", "id"),)
+        constraints = (
+            CheckConstraint(
+                check="status IN ('active', 'blocked', 'replaced')", name="cards_status"
+            ),
+            UniqueConstraint(
+                fields=("member_id",), name="cards_one_current", condition="status <> 'replaced'"
+            ),
+        )
+
+
+COLUMNS = "id, member_id, number, status, issued_at, reported_lost_at"
+
+
+async def insert(rows: list[tuple[int, int, str, Instant]]) -> None:
+    """Insert active cards: id, member_id, number, issued_at.
+
+    Left out are those whose number is taken, or whose member has a card that is not replaced.
+    """
+    await sql.execute_many(
+        "INSERT INTO cards (id, member_id, number, status, issued_at, status_changed_at)"
+        " VALUES ($1, $2, $3, 'active', $4, $4) ON CONFLICT DO NOTHING",
+        rows,
+    )
+
+
+async def current(member_ids: Sequence[int]) -> Sequence[sql.Row]:
+    """The cards of the members that are not replaced: one for each member that has one."""
+    values = sql.padded(member_ids)
+    return await sql.fetch(
+        f"SELECT {COLUMNS} FROM cards"
+        f" WHERE member_id IN ({sql.placeholders(len(values))}) AND status <> 'replaced'",
+        *values,
+    )
+
+
+async def by_ids(card_ids: Sequence[int]) -> Sequence[sql.Row]:
+    """The cards with these ids, whatever their status."""
+    values = sql.padded(card_ids)
+    return await sql.fetch(
+        f"SELECT {COLUMNS} FROM cards WHERE id IN ({sql.placeholders(len(values))})",
+        *values,
+    )
+
+
+async def by_numbers(numbers: Sequence[str]) -> Sequence[sql.Row]:
+    """The cards with these numbers, whatever their status."""
+    values = sql.padded(numbers)
+    return await sql.fetch(
+        f"SELECT {COLUMNS} FROM cards WHERE number IN ({sql.placeholders(len(values))})",
+        *values,
+    )
+
+
+async def block(card_id: int, now: Instant) -> None:
+    """Block the card if it is active."""
+    await sql.execute(
+        "UPDATE cards SET status = 'blocked', status_changed_at = $2"
+        " WHERE id = $1 AND status = 'active'",
+        card_id,
+        now,
+    )
+
+
+async def unblock(card_id: int, now: Instant) -> None:
+    """Activate the card if it is blocked and was not reported lost."""
+    await sql.execute(
+        "UPDATE cards SET status = 'active', status_changed_at = $2"
+        " WHERE id = $1 AND status = 'blocked' AND reported_lost_at IS NULL",
+        card_id,
+        now,
+    )
+
+
+async def report_lost(card_id: int, now: Instant) -> None:
+    """Block the card and note its loss, if it is not replaced and no loss is noted."""
+    await sql.execute(
+        "UPDATE cards SET status = 'blocked', reported_lost_at = $2, status_changed_at ="
+        " CASE WHEN status = 'blocked' THEN status_changed_at ELSE $2 END"
+        " WHERE id = $1 AND status <> 'replaced' AND reported_lost_at IS NULL",
+        card_id,
+        now,
+    )
+
+
+async def replace(card_id: int, now: Instant) -> bool:
+    """Mark the card as replaced; false if it already was."""
+    changed = await sql.execute(
+        "UPDATE cards SET status = 'replaced', status_changed_at = $2"
+        " WHERE id = $1 AND status <> 'replaced'",
+        card_id,
+        now,
+    )
+    return changed == 1
+
+
+async def known_members(ids: Sequence[int], external_ids: Sequence[str]) -> Sequence[sql.Row]:
+    """The members (id, external_id) that have one of the ids or of the external ids."""
+    # An empty IN list is no SQL; no member has the id 0 or the external id ''.
+    numbers, texts = sql.padded(ids or [0]), sql.padded(external_ids or [""])
+    return await sql.fetch(
+        "SELECT id, external_id FROM members"
+        f" WHERE id IN ({sql.placeholders(len(numbers))})"
+        f" OR external_id IN ({sql.placeholders(len(texts), len(numbers) + 1)})",
+        *numbers,
+        *texts,
+    )

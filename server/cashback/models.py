@@ -1,9 +1,13 @@
 """The table of monthly cashback, and its named queries."""
 
+from collections.abc import Iterable, Sequence
+
 from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
 from server.members.models import Member
+from server.storage import sql
 from server.storage.fields import IdField
 
 
@@ -23,3 +27,49 @@ class CashbackMonth(Model):
 
         table = "cashback_months"
         unique_together = (("member_id", "local_month"),)
+        constraints = (
+            CheckConstraint(check="accrued_minor >= 0", name="cashback_months_accrued_minor"),
+            CheckConstraint(check="capped_minor >= 0", name="cashback_months_capped_minor"),
+        )
+
+
+MONTH_COLUMNS = "member_id, local_month, accrued_minor, capped_minor"
+UPSERT_MONTH = sql.insert(
+    "cashback_months",
+    f"id, {MONTH_COLUMNS}",
+    otherwise="ON CONFLICT (member_id, local_month) DO UPDATE SET"
+    " accrued_minor = excluded.accrued_minor, capped_minor = excluded.capped_minor",
+)
+
+
+async def months(member_ids: Iterable[int], local_months: Iterable[int]) -> Sequence[sql.Row]:
+    """MONTH_COLUMNS of the members in the months."""
+    members, wanted = sql.padded(member_ids), sql.padded(local_months)
+    return await sql.fetch(
+        f"SELECT {MONTH_COLUMNS} FROM cashback_months"
+        f" WHERE member_id IN ({sql.placeholders(len(members))})"
+        f" AND local_month IN ({sql.placeholders(len(wanted), len(members) + 1)})",
+        *members,
+        *wanted,
+    )
+
+
+async def totals(member_ids: Iterable[int], local_month: int) -> Sequence[sql.Row]:
+    """For each member: member_id, accrued and capped over all months, accrued in the month."""
+    members = sql.padded(member_ids)
+    return await sql.fetch(
+        "SELECT member_id, CAST(SUM(accrued_minor) AS BIGINT), CAST(SUM(capped_minor) AS BIGINT),"
+        f" CAST(SUM(CASE WHEN local_month = ${len(members) + 1} THEN accrued_minor ELSE 0 END)"
+        f" AS BIGINT) FROM cashback_months WHERE member_id IN ({sql.placeholders(len(members))})"
+        " GROUP BY member_id",
+        *members,
+        local_month,
+    )
+
+
+async def month_sums() -> Sequence[sql.Row]:
+    """(local_month, accrued, capped) over all members, by month."""
+    return await sql.fetch(
+        "SELECT local_month, CAST(SUM(accrued_minor) AS BIGINT), CAST(SUM(capped_minor) AS BIGINT)"
+        " FROM cashback_months GROUP BY local_month ORDER BY local_month"
+    )

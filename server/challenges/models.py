@@ -1,9 +1,13 @@
 """Tables of challenges, and their named queries."""
 
+from collections.abc import Iterable, Sequence
+
 from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
 from server.members.models import Member
+from server.storage import sql
 from server.storage.fields import IdField, InstantField
 
 
@@ -25,6 +29,7 @@ class ChallengeProgress(Model):
 
         table = "challenge_progress"
         unique_together = (("member_id", "challenge", "period_start"),)
+        constraints = (CheckConstraint(check="progress >= 0", name="challenge_progress_progress"),)
 
 
 class ChallengeRun(Model):
@@ -44,6 +49,10 @@ class ChallengeRun(Model):
 
         table = "challenge_runs"
         unique_together = (("member_id", "challenge", "first_period"),)
+        constraints = (
+            CheckConstraint(check="first_period <= last_period", name="challenge_runs_periods"),
+            CheckConstraint(check="streak_count >= 0", name="challenge_runs_streak_count"),
+        )
 
 
 class ChallengeTotal(Model):
@@ -62,3 +71,93 @@ class ChallengeTotal(Model):
 
         table = "challenge_totals"
         unique_together = (("member_id", "challenge"),)
+        constraints = (
+            CheckConstraint(
+                check="completion_count >= 0 AND streak_count >= 0", name="challenge_totals_counts"
+            ),
+        )
+
+
+PROGRESS_COLUMNS = "member_id, challenge, period_start, progress, counted, completed_at"
+RUN_COLUMNS = "member_id, challenge, first_period, last_period, streak_count"
+UPSERT_PROGRESS = sql.insert(
+    "challenge_progress",
+    f"id, {PROGRESS_COLUMNS}",
+    otherwise="ON CONFLICT (member_id, challenge, period_start) DO UPDATE SET"
+    " progress = excluded.progress, counted = excluded.counted,"
+    " completed_at = excluded.completed_at",
+)
+UPSERT_RUN = sql.insert(
+    "challenge_runs",
+    f"id, {RUN_COLUMNS}",
+    otherwise="ON CONFLICT (member_id, challenge, first_period) DO UPDATE SET"
+    " last_period = excluded.last_period, streak_count = excluded.streak_count",
+)
+DELETE_RUN = (
+    "DELETE FROM challenge_runs WHERE member_id = $1 AND challenge = $2 AND first_period = $3"
+)
+ADD_TO_TOTAL = sql.insert(
+    "challenge_totals",
+    "id, member_id, challenge, completion_count, streak_count",
+    otherwise="ON CONFLICT (member_id, challenge) DO UPDATE SET"
+    " completion_count = challenge_totals.completion_count + excluded.completion_count,"
+    " streak_count = challenge_totals.streak_count + excluded.streak_count",
+)
+
+
+async def progress_rows(
+    member_ids: Iterable[int], period_starts: Iterable[int]
+) -> Sequence[sql.Row]:
+    """PROGRESS_COLUMNS of the members in the periods."""
+    members, starts = sql.padded(member_ids), sql.padded(period_starts)
+    return await sql.fetch(
+        f"SELECT {PROGRESS_COLUMNS} FROM challenge_progress"
+        f" WHERE member_id IN ({sql.placeholders(len(members))})"
+        f" AND period_start IN ({sql.placeholders(len(starts), len(members) + 1)})",
+        *members,
+        *starts,
+    )
+
+
+async def runs_touching(
+    member_ids: Iterable[int], first_day: int, last_day: int
+) -> Sequence[sql.Row]:
+    """RUN_COLUMNS of the members' runs that reach into the span of local days."""
+    members = sql.padded(member_ids)
+    count = len(members)
+    return await sql.fetch(
+        f"SELECT {RUN_COLUMNS} FROM challenge_runs"
+        f" WHERE member_id IN ({sql.placeholders(count)})"
+        f" AND last_period >= ${count + 1} AND first_period <= ${count + 2}",
+        *members,
+        first_day,
+        last_day,
+    )
+
+
+async def standing(
+    member_ids: Iterable[int], period_starts: Iterable[int], runs_since: int
+) -> Sequence[sql.Row]:
+    """All that the members are shown, in one statement: rows of kind "progress" (progress,
+    counted, completed_at in the period `start`), "total" (completions, streaks) and "run" (last
+    period, for those that reach `runs_since`).
+
+    Columns: kind, member_id, challenge, start, number, second number, text, completed_at.
+    """
+    members, starts = sql.padded(member_ids), sql.padded(period_starts)
+    count = len(members)
+    wanted = sql.placeholders(count)
+    return await sql.fetch(
+        "SELECT 'progress' AS kind, member_id, challenge, period_start, progress,"
+        " CAST(0 AS BIGINT), counted, completed_at FROM challenge_progress"
+        f" WHERE member_id IN ({wanted})"
+        f" AND period_start IN ({sql.placeholders(len(starts), count + 1)})"
+        " UNION ALL SELECT 'total', member_id, challenge, 0, completion_count, streak_count,"
+        f" '', NULL FROM challenge_totals WHERE member_id IN ({wanted})"
+        " UNION ALL SELECT 'run', member_id, challenge, first_period, last_period, streak_count,"
+        f" '', NULL FROM challenge_runs WHERE member_id IN ({wanted})"
+        f" AND last_period >= ${count + len(starts) + 1}",
+        *members,
+        *starts,
+        runs_since,
+    )

@@ -1,9 +1,13 @@
 """Tables of purchases, and their named queries."""
 
+from collections.abc import Iterable, Sequence
+
 from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
 from server.members.models import Member
+from server.storage import sql
 from server.storage.fields import IdField, InstantField
 
 
@@ -33,6 +37,7 @@ class Purchase(Model):
         table = "purchases"
         unique_together = (("partner", "external_id"),)
         indexes = (("member_id", "occurred_at"), ("local_month", "member_id"))
+        constraints = (CheckConstraint(check="eligible_minor >= 0", name="purchases_eligible_minor"),)
 
 
 class PurchaseLine(Model):
@@ -45,9 +50,9 @@ class PurchaseLine(Model):
     )
     number = fields.IntField()  # from 0
     product_id = fields.CharField(64)
-    department = fields.CharField(64)
-    product_category = fields.CharField(64)
-    product_type = fields.CharField(64)
+    department = fields.CharField(120)
+    product_category = fields.CharField(120)
+    product_type = fields.CharField(120)
     quantity = fields.BigIntField()
     sales_minor = fields.BigIntField()
     coupon_minor = fields.BigIntField()
@@ -57,3 +62,41 @@ class PurchaseLine(Model):
 
         table = "purchase_lines"
         indexes = (("purchase_id", "number"),)
+        constraints = (
+            CheckConstraint(check="number >= 0", name="purchase_lines_number"),
+            CheckConstraint(check="quantity >= 0", name="purchase_lines_quantity"),
+            CheckConstraint(check="sales_minor >= 0", name="purchase_lines_sales_minor"),
+            CheckConstraint(check="coupon_minor >= 0", name="purchase_lines_coupon_minor"),
+        )
+
+
+PURCHASE_COLUMNS = (
+    "id, member_id, partner, external_id, content_hash, store_id, occurred_at, recorded_at,"
+    " local_month, currency, net_minor, eligible_minor, programme_version, outcome"
+)
+LINE_COLUMNS = (
+    "id, member_id, purchase_id, number, product_id, department, product_category, product_type,"
+    " quantity, sales_minor, coupon_minor"
+)
+INSERT_PURCHASE = sql.insert("purchases", PURCHASE_COLUMNS)
+INSERT_LINE = sql.insert("purchase_lines", LINE_COLUMNS)
+
+
+async def recorded(partner: str, external_ids: Iterable[str]) -> Sequence[sql.Row]:
+    """(external_id, content_hash, outcome) of the partner's purchases with these ids."""
+    values = sql.padded(external_ids)
+    return await sql.fetch(
+        "SELECT external_id, content_hash, outcome FROM purchases WHERE partner = $1"
+        f" AND external_id IN ({sql.placeholders(len(values), 2)})",
+        partner,
+        *values,
+    )
+
+
+async def outcomes(purchase_ids: Iterable[int]) -> Sequence[sql.Row]:
+    """(id, outcome) of the purchases."""
+    values = sql.padded(purchase_ids)
+    return await sql.fetch(
+        f"SELECT id, outcome FROM purchases WHERE id IN ({sql.placeholders(len(values))})",
+        *values,
+    )

@@ -1,9 +1,14 @@
 """The table of vouchers, and its named queries."""
 
+from collections.abc import Iterable, Sequence
+
 from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
+from server.clock import Instant
 from server.members.models import Member
+from server.storage import sql
 from server.storage.fields import IdField, InstantField
 
 
@@ -26,3 +31,47 @@ class Voucher(Model):
 
         table = "vouchers"
         indexes = (("member_id", "id"), ("issued_at",))
+        constraints = (
+            CheckConstraint(check="points > 0", name="vouchers_points"),
+            CheckConstraint(check="value_minor >= 0", name="vouchers_value_minor"),
+        )
+
+
+VOUCHER_COLUMNS = "id, member_id, code, points, value_minor, currency, issued_at, status"
+INSERT_VOUCHER = sql.insert("vouchers", VOUCHER_COLUMNS)
+
+
+async def voucher_page(member_id: int, before: int, limit: int) -> Sequence[sql.Row]:
+    """The member's newest `limit` vouchers (VOUCHER_COLUMNS) with an id below `before`."""
+    return await sql.fetch(
+        f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE member_id = $1 AND id < $2"
+        " ORDER BY id DESC LIMIT $3",
+        member_id,
+        before,
+        limit,
+    )
+
+
+async def voucher(voucher_id: int) -> sql.Row | None:
+    """VOUCHER_COLUMNS of one voucher."""
+    return await sql.fetch_one(
+        f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE id = $1", voucher_id
+    )
+
+
+async def voucher_counts(member_ids: Iterable[int]) -> Sequence[sql.Row]:
+    """(member_id, number of vouchers) of the members who have any."""
+    values = sql.padded(member_ids)
+    return await sql.fetch(
+        "SELECT member_id, COUNT(*) FROM vouchers"
+        f" WHERE member_id IN ({sql.placeholders(len(values))}) GROUP BY member_id",
+        *values,
+    )
+
+
+async def issued_between(start: Instant, end: Instant) -> int:
+    """How many vouchers were issued from `start` until just before `end`."""
+    row = await sql.fetch_one(
+        "SELECT COUNT(*) FROM vouchers WHERE issued_at >= $1 AND issued_at < $2", start, end
+    )
+    return int(row[0]) if row else 0

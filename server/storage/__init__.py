@@ -1,1 +1,1 @@
-"""The database: opening it, transactions, statements, ids and migrations, on SQLite and PostgreSQL."""
+"""The database: opening it, transactions, statements, ids and migrations, on either engine."""

@@ -13,26 +13,31 @@ import time
 _EPOCH_MILLISECONDS = 1_577_836_800_000  # 2020-01-01T00:00:00Z
 _NODE_BITS = 10
 _COUNTER_BITS = 12
+_COUNTER_MASK = (1 << _COUNTER_BITS) - 1
 _NODE = secrets.randbits(_NODE_BITS) << _COUNTER_BITS
-_LOW_BITS = _NODE_BITS + _COUNTER_BITS
-_COUNTER_LIMIT = 1 << _COUNTER_BITS
 
-_lock = threading.Lock()
-_last_millisecond = 0
-_counter = 0
+
+class _Ticks:
+    """Ever greater numbers: a millisecond and, in the low bits, a counter that may run ahead."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> int:
+        with self._lock:
+            start = (time.time_ns() // 1_000_000 - _EPOCH_MILLISECONDS) << _COUNTER_BITS
+            if start > self._last:
+                self._last = start + secrets.randbits(_COUNTER_BITS - 2)
+            else:
+                self._last += 1
+            return self._last
+
+
+_ticks = _Ticks()
 
 
 def new_id() -> int:
     """A new identifier, greater than every one that this process made before."""
-    global _last_millisecond, _counter
-    with _lock:
-        millisecond = time.time_ns() // 1_000_000 - _EPOCH_MILLISECONDS
-        if millisecond <= _last_millisecond:
-            _counter += 1
-            if _counter == _COUNTER_LIMIT:
-                _last_millisecond += 1
-                _counter = 0
-        else:
-            _last_millisecond = millisecond
-            _counter = secrets.randbits(_COUNTER_BITS - 2)
-        return (_last_millisecond << _LOW_BITS) | _NODE | _counter
+    tick = _ticks.next()
+    return (tick & ~_COUNTER_MASK) << _NODE_BITS | _NODE | tick & _COUNTER_MASK

@@ -13,12 +13,13 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import aiosqlite
 import asyncpg
 from tortoise.connection import get_connections
 from tortoise.exceptions import IntegrityError, OperationalError
 from tortoise.transactions import in_transaction
 
-from server.storage.sqlite import DurableSqliteClient
+from server.storage.sqlite import DurableSqliteClient, fetch_tuples
 
 Row = Sequence[Any]
 _Answer = TypeVar("_Answer")
@@ -110,15 +111,22 @@ async def fetch(statement: str, *values: Any) -> Sequence[Row]:
     _count(statement)
     connection = _transaction.get()
     if connection is not None:
-        if isinstance(connection, asyncpg.Connection):
-            return await connection.fetch(statement, *values)
-        return await connection.execute_fetchall(_for_sqlite(statement), values)
+        return await _fetch_on(connection, statement, values)
     client = _client()
     if isinstance(client, DurableSqliteClient):
         async with client.reader() as reader:
-            return await reader.execute_fetchall(_for_sqlite(statement), values)
+            return await _fetch_on(reader, statement, values)
     async with client.acquire_connection() as pooled:
-        return await pooled.fetch(statement, *values)
+        return await _fetch_on(pooled, statement, values)
+
+
+async def _fetch_on(connection: Any, statement: str, values: Sequence[Any]) -> Sequence[Row]:
+    rows: Sequence[Row]
+    if isinstance(connection, aiosqlite.Connection):
+        rows = await fetch_tuples(connection, _for_sqlite(statement), values)
+    else:
+        rows = await connection.fetch(statement, *values)
+    return rows
 
 
 async def fetch_one(statement: str, *values: Any) -> Row | None:

@@ -7,7 +7,7 @@ with `query_only`, so that a long write never blocks a read.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -19,10 +19,25 @@ from tortoise.backends.sqlite.client import (
     SqliteTransactionWrapper,
 )
 from tortoise.connection import get_connections
-from tortoise.exceptions import OperationalError
+from tortoise.exceptions import IntegrityError, OperationalError
 
 READER_COUNT = 2
 BUSY_TIMEOUT_MILLISECONDS = 5_000
+
+
+async def fetch_tuples(
+    connection: aiosqlite.Connection, statement: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """All rows of a query, also on the writing connection, whose own rows equal no tuple."""
+
+    def run() -> list[tuple[Any, ...]]:
+        cursor = connection._conn.cursor()
+        cursor.row_factory = None
+        return cursor.execute(statement, values).fetchall()
+
+    in_its_thread: Any = connection._execute
+    rows: list[tuple[Any, ...]] = await in_its_thread(run)
+    return rows
 
 
 class ImmediateTransaction(SqliteTransactionWrapper):
@@ -34,6 +49,44 @@ class ImmediateTransaction(SqliteTransactionWrapper):
             await self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise OperationalError(error) from error
+        except asyncio.CancelledError:
+            # The statement goes on in its thread; what it begins must not stay open.
+            await self._connection.rollback()
+            raise
+
+
+class MigrationTransaction(ImmediateTransaction):
+    """A transaction in which no foreign key is enforced until all of them are, before its commit.
+
+    A table is changed by dropping it after its copy was made, which must not touch its children.
+    """
+
+    async def begin(self) -> None:
+        """Start the transaction. Raises OperationalError if the lock can't be had."""
+        # The pragma does nothing inside a transaction.
+        await self._enforce("OFF")
+        try:
+            await super().begin()
+        except BaseException:
+            await self._enforce("ON")
+            raise
+
+    async def commit(self) -> None:
+        """Check all foreign keys and commit. Raises IntegrityError, undone, if one is broken."""
+        rows = await self._connection.execute_fetchall("PRAGMA foreign_key_check")
+        if broken := sorted({f"{row[0]} without its {row[2]}" for row in rows}):
+            await self.rollback()
+            raise IntegrityError(f"the migration would leave rows of {', '.join(broken)}")
+        await super().commit()
+        await self._enforce("ON")
+
+    async def rollback(self) -> None:
+        """Undo the transaction."""
+        await super().rollback()
+        await self._enforce("ON")
+
+    async def _enforce(self, state: str) -> None:
+        await self._connection.execute(f"PRAGMA foreign_keys={state}")
 
 
 class ReleasingTransactionContext(SqliteTransactionContext):
@@ -68,6 +121,10 @@ class DurableSqliteClient(SqliteClient):
 
     def _in_transaction(self) -> SqliteTransactionContext:
         return ReleasingTransactionContext(ImmediateTransaction(self), self._lock)
+
+    def in_migration(self) -> SqliteTransactionContext:
+        """A transaction for migrations: foreign keys are checked at its end only."""
+        return ReleasingTransactionContext(MigrationTransaction(self), self._lock)
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[aiosqlite.Connection]:

@@ -1,0 +1,340 @@
+"""Issuing, finding, blocking and replacing cards; finding members by what a till has of them.
+
+A card's number is the way to a member's value, never its owner: value belongs to the member and
+stays through every block and replacement. What writes runs inside `sql.transaction()`. Verbs for
+many take up to 10,000 at once (both engines limit the values of one statement).
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeGuard
+
+import msgspec
+
+from server.cards import errors, models, rules
+from server.cards.rules import CardStatus
+from server.clock import Instant
+from server.errors import DomainError, Path
+from server.principal import Principal, PrincipalKind
+from server.storage import sql
+from server.storage.ids import new_id
+
+MAXIMUM_DRAWS = 5
+"""How often one call draws new numbers for those that were taken. With a million cards out, a draw
+is taken one time in ten million: a fifth round means that the source of chance is broken."""
+
+
+ID_MAXIMUM = 2**63 - 1
+
+
+class CardView(msgspec.Struct, frozen=True):
+    """A card as it is at the moment of the call."""
+
+    id: int
+    member_id: int
+    number: str
+    status: CardStatus
+    issued_at: int
+    lost: bool  # reported lost: its number never works again
+
+
+class MemberReference(msgspec.Struct, frozen=True):
+    """What a till, a shop or the staff have of a member: exactly one of the three."""
+
+    id: int | None = None
+    external_id: str | None = None
+    card_number: str | None = None
+
+
+Found = int | DomainError
+"""A member's id, or why there is none."""
+
+
+def _view(row: sql.Row) -> CardView:
+    card_id, member_id, number, status, issued_at, reported_lost_at = row
+    return CardView(
+        card_id, member_id, number, CardStatus(status), issued_at, reported_lost_at is not None
+    )
+
+
+# ---------------------------------------------------------------- reading
+
+
+async def cards_of(member_ids: Sequence[int]) -> dict[int, CardView]:
+    """The members' current cards by member; those who have none are left out."""
+    if not member_ids:
+        return {}
+    views = map(_view, await models.current(member_ids))
+    return {view.member_id: view for view in views}
+
+
+async def card_of(member_id: int) -> CardView:
+    """The member's current card, active or blocked. Raises NotFound if there is none."""
+    cards = await cards_of([member_id])
+    if member_id not in cards:
+        raise errors.no_card()
+    return cards[member_id]
+
+
+async def cards_by_id(card_ids: Sequence[int]) -> dict[int, CardView]:
+    """The cards by id, replaced ones included; unknown ids are left out."""
+    if not card_ids:
+        return {}
+    views = map(_view, await models.by_ids(card_ids))
+    return {view.id: view for view in views}
+
+
+async def card_by_number(text: str, *, path: Path = ()) -> CardView:
+    """The card whose number was scanned or entered, whatever its status.
+
+    Raises InvalidInput for what is no card number, NotFound if no card has it.
+    """
+    rows = await models.by_numbers([rules.parsed_number(text, path=path)])
+    if not rows:
+        raise errors.unknown_number(path)
+    return _view(rows[0])
+
+
+async def member_by_number(text: str, *, path: Path = ()) -> int:
+    """The member whose card was scanned.
+
+    Raises InvalidInput for what is no card number, NotFound if no card has it, CardUnusable if the
+    card is blocked or replaced.
+    """
+    return _usable(await card_by_number(text, path=path), path).member_id
+
+
+async def members_by_number(texts: Sequence[str], *, path: Path = ()) -> list[Found]:
+    """The members whose cards were scanned, in the order of `texts`: one statement for all.
+
+    In the place of a number that leads to no member stands the refusal that `member_by_number`
+    would raise, each with this `path`.
+    """
+    parsed = [_parsed(text, path) for text in texts]
+    numbers = [number for number in parsed if isinstance(number, str)]
+    views = map(_view, await models.by_numbers(numbers)) if numbers else ()
+    cards = {view.number: view for view in views}
+    return [
+        _member_or_refusal(cards.get(number), path) if isinstance(number, str) else number
+        for number in parsed
+    ]
+
+
+def _parsed(text: str, path: Path) -> str | DomainError:
+    try:
+        return rules.parsed_number(text, path=path)
+    except DomainError as refusal:
+        return refusal
+
+
+def _member_or_refusal(card: CardView | None, path: Path) -> Found:
+    if card is None:
+        return errors.unknown_number(path)
+    try:
+        return _usable(card, path).member_id
+    except DomainError as refusal:
+        return refusal
+
+
+def _usable(card: CardView, path: Path) -> CardView:
+    if card.status is not CardStatus.ACTIVE:
+        raise errors.unusable(card.status, is_lost=card.lost, path=path)
+    return card
+
+
+# ---------------------------------------------------------------- writing
+
+
+async def issue(member_ids: Sequence[int], now: Instant) -> dict[int, CardView]:
+    """Give each of the members a card, unless they have one; their current cards by member.
+
+    Two statements, however many members. The members must exist.
+    """
+    # In the order of ids, so that two writers who issue to the same members can't deadlock.
+    lacking = sorted(set(member_ids))
+    cards: dict[int, CardView] = {}
+    for _ in range(MAXIMUM_DRAWS):
+        if not lacking:
+            return cards
+        await models.insert([(new_id(), member, _new_number(), now) for member in lacking])
+        cards |= await cards_of(lacking)
+        lacking = [member for member in lacking if member not in cards]
+    if lacking:
+        raise RuntimeError(f"every number drawn was taken, {MAXIMUM_DRAWS} times")
+    return cards
+
+
+def _new_number() -> str:
+    return rules.number_of(secrets.randbelow(rules.RANDOM_COUNT))
+
+
+async def block(member_id: int, now: Instant, *, card_id: int | None = None) -> CardView:
+    """Block the member's card until it is unblocked; a blocked one stays as it is.
+
+    All verbs that change a card take the member's current card, or the one that `card_id` names.
+    Raises NotFound if the member has no such card, CardUnusable if it was replaced.
+    """
+    return await _changed(models.block, member_id, now, card_id=card_id)
+
+
+async def unblock(member_id: int, now: Instant, *, card_id: int | None = None) -> CardView:
+    """Make the member's blocked card work again; an active one stays as it is.
+
+    Raises NotFound if the member has no such card, CardUnusable if it was reported lost or
+    replaced.
+    """
+    card = await _changed(models.unblock, member_id, now, card_id=card_id)
+    return _usable(card, ())
+
+
+async def report_lost(member_id: int, now: Instant, *, card_id: int | None = None) -> CardView:
+    """Block the member's card for good; the first report's instant stays.
+
+    Raises NotFound if the member has no such card, CardUnusable if it was replaced.
+    """
+    return await _changed(models.report_lost, member_id, now, card_id=card_id)
+
+
+async def replace(member_id: int, now: Instant, *, card_id: int | None = None) -> CardView:
+    """Put a new card in the place of the member's card, whose number stops working; the new card.
+
+    If another call has replaced that card already, nothing changes and the answer is the member's
+    current card: however many calls name one card by `card_id`, it is replaced once. Raises
+    NotFound if the member has no such card.
+    """
+    card = await _meant(member_id, card_id)
+    await models.replace(card.id, now)
+    return (await issue([member_id], now))[member_id]
+
+
+async def _changed(
+    change: Callable[[int, Instant], Awaitable[None]],
+    member_id: int,
+    now: Instant,
+    *,
+    card_id: int | None,
+) -> CardView:
+    """The card after a conditional change, which does nothing where it has no place.
+
+    The status is read after the change, so that a card that was replaced in between is told.
+    """
+    card = await _meant(member_id, card_id)
+    await change(card.id, now)
+    (row,) = await models.by_ids([card.id])
+    after = _view(row)
+    if after.status is CardStatus.REPLACED:
+        raise errors.unusable(after.status, is_lost=after.lost)
+    return after
+
+
+async def _meant(member_id: int, card_id: int | None) -> CardView:
+    if card_id is None:
+        return await card_of(member_id)
+    card = (await cards_by_id([card_id])).get(card_id)
+    if card is None or card.member_id != member_id:
+        raise errors.no_card()
+    return card
+
+
+# ---------------------------------------------------------------- references to members
+
+
+async def resolve(
+    reference: MemberReference | None, principal: Principal, *, path: Path = ()
+) -> int:
+    """The member for whom the caller may act: the signed-in member, where there is no reference.
+
+    A signed-in member may refer to no one else. Raises InvalidInput, NotFound, or CardUnusable for
+    a card that is blocked or replaced.
+    """
+    member_id, card = await _meant_by(reference, principal, path)
+    if card is not None:
+        _usable(card, (*path, "cardNumber"))
+    return member_id
+
+
+async def resolve_card(
+    reference: MemberReference | None, principal: Principal, *, path: Path = ()
+) -> tuple[int, int | None]:
+    """As `resolve`, for what is done to a card, usable or not: (member id, card id).
+
+    The card's id is None, for the current card, unless the reference is a card's number.
+    """
+    member_id, card = await _meant_by(reference, principal, path)
+    return member_id, None if card is None else card.id
+
+
+async def _meant_by(
+    reference: MemberReference | None, principal: Principal, path: Path
+) -> tuple[int, CardView | None]:
+    own = principal.member_id if principal.kind is PrincipalKind.MEMBER else None
+    if reference is None:
+        if own is None:
+            raise errors.member_missing(path)
+        return own, None
+    if reference.card_number is not None:
+        number_path = (*path, "cardNumber")
+        card = await card_by_number(reference.card_number, path=number_path)
+        if own not in (None, card.member_id):
+            raise errors.unknown_number(number_path)
+        return card.member_id, card
+    member_id = await member_of(reference, path=path)
+    if own not in (None, member_id):
+        raise errors.unknown_member((*path, _step(reference)))
+    return member_id, None
+
+
+async def member_of(reference: MemberReference, *, path: Path = ()) -> int:
+    """The member that is referred to, whoever asks; `path` is where the reference stands.
+
+    Raises what `members_of` would put in its place.
+    """
+    (found,) = await members_of([reference])
+    if isinstance(found, DomainError):
+        raise found.below(*path)
+    return found
+
+
+def _step(reference: MemberReference) -> str:
+    return "externalId" if reference.external_id is not None else "id"
+
+
+async def members_of(references: Sequence[MemberReference]) -> list[Found]:
+    """The members that are referred to, in order, in at most two statements.
+
+    In the place of a reference that leads to no member stands the refusal: InvalidInput for what
+    is no card number, NotFound, or CardUnusable for a card that is blocked or replaced. Its path
+    starts inside the reference ("cardNumber"); `below` puts it where the reference stands.
+    """
+    ids = [reference.id for reference in references if _is_storable_id(reference.id)]
+    external_ids = [
+        reference.external_id
+        for reference in references
+        if reference.external_id is not None and _is_storable_text(reference.external_id)
+    ]
+    rows = await models.known_members(ids, external_ids) if ids or external_ids else ()
+    members: dict[int | str | None, int] = {}
+    for member_id, external_id in rows:
+        members |= {member_id: member_id, external_id: member_id}
+    members.pop(None, None)  # of who was found by id and has no external id
+    numbers = [
+        reference.card_number for reference in references if reference.card_number is not None
+    ]
+    by_card = iter(await members_by_number(numbers, path=("cardNumber",)))
+    found: list[Found] = []
+    for reference in references:
+        if reference.card_number is not None:
+            found.append(next(by_card))
+        else:
+            member = members.get(reference.external_id or reference.id)
+            found.append(member or errors.unknown_member((_step(reference),)))
+    return found
+
+
+def _is_storable_id(number: int | None) -> TypeGuard[int]:
+    return number is not None and 0 < number <= ID_MAXIMUM
+
+
+def _is_storable_text(text: str) -> bool:
+    # PostgreSQL takes no NUL, and no encoding has halves of surrogate pairs: no external id either.
+    return text.isprintable()

@@ -1,0 +1,207 @@
+"""The arithmetic of challenges: what a purchase counts for, when a period is complete, streaks."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from server import clock
+from server.clock import Instant, LocalDay
+from server.programme.document import Programme
+
+DAYS_PER_WEEK = 7
+
+
+class Metric(StrEnum):
+    """What a challenge counts."""
+
+    VISIT_DAYS = "visit_days"  # different local days with eligible spend
+    DISTINCT_DEPARTMENTS = "distinct_departments"  # different departments bought from
+    SPEND_MINOR = "spend_minor"  # eligible spend in minor units
+
+
+class Period(StrEnum):
+    """In which span of time it counts; each has its own progress and completion."""
+
+    CALENDAR_WEEK = "calendar_week"  # Monday to Sunday
+    CALENDAR_MONTH = "calendar_month"
+
+
+@dataclass(frozen=True, slots=True)
+class StreakRule:
+    """A reward for each `periods` periods in a row in which the challenge was completed."""
+
+    periods: int
+    reward_points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One challenge of a programme."""
+
+    key: str
+    metric: Metric
+    period: Period
+    target: int
+    reward_points: int
+    streak: StreakRule | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """One member's progress in one challenge and period."""
+
+    progress: int = 0
+    counted: set[str] = field(default_factory=set)
+    completed_at: Instant | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """Periods in a row in which the challenge was completed: the starts of the first and last."""
+
+    first_period: LocalDay
+    last_period: LocalDay
+    streak_count: int
+    stored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseFacts:
+    """What challenges look at in a purchase."""
+
+    at: Instant
+    day: LocalDay
+    eligible_minor: int
+    departments: frozenset[str]
+    """Departments of the lines that are not excluded and have net spend above 0."""
+
+
+def challenges_of(programme: Programme) -> tuple[Challenge, ...]:
+    """The programme's challenges, in the order in which a purchase is held against them."""
+    weekly = programme.challenges.weekly_visits
+    departments = programme.challenges.departments
+    spend = programme.challenges.month_spend
+    return (
+        Challenge(
+            "weekly_visits",
+            Metric.VISIT_DAYS,
+            Period.CALENDAR_WEEK,
+            weekly.visit_days,
+            weekly.reward_points,
+            StreakRule(weekly.streak.consecutive_weeks, weekly.streak.reward_points),
+        ),
+        Challenge(
+            "departments",
+            Metric.DISTINCT_DEPARTMENTS,
+            Period.CALENDAR_MONTH,
+            departments.distinct_departments,
+            departments.reward_points,
+        ),
+        Challenge(
+            "month_spend",
+            Metric.SPEND_MINOR,
+            Period.CALENDAR_MONTH,
+            spend.spend_minor,
+            spend.reward_points,
+        ),
+    )
+
+
+_PERIOD_START: dict[Period, Callable[[LocalDay], LocalDay]] = {
+    Period.CALENDAR_WEEK: clock.start_of_week,
+    Period.CALENDAR_MONTH: clock.start_of_month,
+}
+
+
+def period_start(period: Period, day: LocalDay) -> LocalDay:
+    """The first local day of the period that the day lies in."""
+    return _PERIOD_START[period](day)
+
+
+def next_period_start(period: Period, start: LocalDay) -> LocalDay:
+    """The first local day of the period after the one that starts on `start`."""
+    if period is Period.CALENDAR_WEEK:
+        return LocalDay(start + DAYS_PER_WEEK)
+    return clock.start_of_month(LocalDay(start + 31))
+
+
+def previous_period_start(period: Period, start: LocalDay) -> LocalDay:
+    """The first local day of the period before the one that starts on `start`."""
+    return period_start(period, LocalDay(start - 1))
+
+
+def count(
+    challenge: Challenge, progress: Progress, facts: PurchaseFacts, ignored: frozenset[str]
+) -> bool:
+    """Add a purchase to the period's progress; whether that completed it, once per period.
+
+    Visit days and departments are sets, so a purchase of a day or department that was counted
+    before adds nothing, in whatever order purchases arrive.
+    """
+    if challenge.metric is Metric.SPEND_MINOR:
+        progress.progress += facts.eligible_minor
+    elif challenge.metric is Metric.VISIT_DAYS:
+        if facts.eligible_minor > 0:
+            progress.counted.add(str(facts.day))
+        progress.progress = len(progress.counted)
+    else:
+        progress.counted |= facts.departments - ignored
+        progress.progress = len(progress.counted)
+    if progress.completed_at is None and progress.progress >= challenge.target:
+        progress.completed_at = facts.at
+        return True
+    return False
+
+
+def extend_runs(
+    runs: list[Run], challenge: Challenge, completed: LocalDay
+) -> tuple[int, Run, list[Run]]:
+    """Put a completed period into its run, joining two runs that it lies between.
+
+    Returns how many streaks that completes, the run, and the runs that it has swallowed. A run of
+    n periods holds n // `periods` streaks, so the sum does not depend on the order in which
+    periods were completed.
+    """
+    assert challenge.streak is not None
+    before = previous_period_start(challenge.period, completed)
+    after = next_period_start(challenge.period, completed)
+    earlier = next((run for run in runs if run.last_period == before), None)
+    later = next((run for run in runs if run.first_period == after), None)
+    joined = earlier or Run(completed, completed, 0)
+    joined.last_period = later.last_period if later else completed
+    had = joined.streak_count + (later.streak_count if later else 0)
+    streaks = max(had, run_length(challenge.period, joined) // challenge.streak.periods)
+    joined.streak_count = streaks
+    swallowed = [later] if later else []
+    runs[:] = [run for run in runs if run is not later and run is not joined] + [joined]
+    return streaks - had, joined, swallowed
+
+
+def run_length(period: Period, run: Run) -> int:
+    """How many periods the run has."""
+    if period is Period.CALENDAR_WEEK:
+        return (run.last_period - run.first_period) // DAYS_PER_WEEK + 1
+    first, last = clock.date_of(run.first_period), clock.date_of(run.last_period)
+    return (last.year - first.year) * 12 + last.month - first.month + 1
+
+
+def current_streak(challenge: Challenge, runs: Sequence[Run], today: LocalDay) -> int:
+    """How many periods in a row count towards the next streak: of the run that reaches the present
+    or the previous period."""
+    if challenge.streak is None:
+        return 0
+    present = period_start(challenge.period, today)
+    alive = (present, previous_period_start(challenge.period, present))
+    run = next((run for run in runs if run.last_period in alive), None)
+    return run_length(challenge.period, run) % challenge.streak.periods if run else 0
+
+
+def stored_counted(progress: Progress) -> str:
+    """The counted days or departments as they are stored."""
+    return json.dumps(sorted(progress.counted), ensure_ascii=False) if progress.counted else ""
+
+
+def read_counted(stored: str) -> set[str]:
+    """The counted days or departments from how they are stored."""
+    return set(json.loads(stored)) if stored else set()

@@ -1,0 +1,202 @@
+"""The verbs of challenges: counting purchases, and telling how members stand."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from server import clock
+from server.challenges import models, rules
+from server.challenges.rules import Challenge, Progress, PurchaseFacts, Run
+from server.clock import Instant, LocalDay
+from server.programme.document import Programme
+from server.storage import sql
+from server.storage.ids import new_id
+
+__all__ = ["Completion", "Counting", "PurchaseFacts", "Standing", "StreakStanding", "counting"]
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """A challenge, or a streak of it, that a purchase completed."""
+
+    challenge: str
+    is_streak: bool
+    points: int
+
+
+class StreakStanding(msgspec.Struct, frozen=True):
+    """How far a member is with a challenge's streak."""
+
+    current: int
+    target: int
+    reward_points: int
+    completions: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a member stands in one challenge in the present period."""
+
+    key: str
+    metric: rules.Metric
+    period: rules.Period
+    progress: int
+    target: int
+    reward_points: int
+    period_start: LocalDay
+    next_period_start: LocalDay
+    completed_at: Instant | None
+    completions: int
+    streak: StreakStanding | None
+
+
+class Counting:
+    """The challenges of some members within one writing transaction; made by `counting`."""
+
+    def __init__(
+        self,
+        progress: dict[tuple[int, str, LocalDay], Progress],
+        runs: dict[tuple[int, str], list[Run]],
+    ) -> None:
+        self._progress = progress
+        self._runs = runs
+        self._changed: set[tuple[int, str, LocalDay]] = set()
+        self._changed_runs: dict[tuple[int, str, LocalDay], Run] = {}
+        self._swallowed: set[tuple[int, str, LocalDay]] = set()
+        self._totals: dict[tuple[int, str], list[int]] = {}
+
+    def count(
+        self, member_id: int, programme: Programme, facts: PurchaseFacts
+    ) -> list[Completion]:
+        """Count a purchase; what it completed, in the order in which it is rewarded."""
+        ignored = programme.challenges.departments.ignored_departments
+        completions: list[Completion] = []
+        for challenge in rules.challenges_of(programme):
+            start = rules.period_start(challenge.period, facts.day)
+            key = (member_id, challenge.key, start)
+            progress = self._progress.setdefault(key, Progress())
+            was = (progress.progress, progress.completed_at)
+            if rules.count(challenge, progress, facts, ignored):
+                completions.append(Completion(challenge.key, False, challenge.reward_points))
+                streaks = self._extend_run(member_id, challenge, start)
+                if challenge.streak:
+                    completions += [
+                        Completion(challenge.key, True, challenge.streak.reward_points)
+                    ] * streaks
+                total = self._totals.setdefault((member_id, challenge.key), [0, 0])
+                total[0] += 1
+                total[1] += streaks
+            if was != (progress.progress, progress.completed_at):
+                self._changed.add(key)
+        return completions
+
+    def _extend_run(self, member_id: int, challenge: Challenge, start: LocalDay) -> int:
+        if challenge.streak is None:
+            return 0
+        runs = self._runs.setdefault((member_id, challenge.key), [])
+        streaks, run, swallowed = rules.extend_runs(runs, challenge, start)
+        self._changed_runs[member_id, challenge.key, run.first_period] = run
+        for gone in swallowed:
+            key = (member_id, challenge.key, gone.first_period)
+            self._changed_runs.pop(key, None)
+            self._swallowed.add(key)
+        return streaks
+
+    async def flush(self) -> None:
+        """Write what was counted."""
+        await sql.execute_many(
+            models.UPSERT_PROGRESS,
+            [
+                (
+                    new_id(),
+                    *key,
+                    self._progress[key].progress,
+                    rules.stored_counted(self._progress[key]),
+                    self._progress[key].completed_at,
+                )
+                for key in sorted(self._changed)
+            ],
+        )
+        await sql.execute_many(models.DELETE_RUN, sorted(self._swallowed))
+        await sql.execute_many(
+            models.UPSERT_RUN,
+            [
+                (new_id(), *key, run.last_period, run.streak_count)
+                for key, run in sorted(self._changed_runs.items())
+            ],
+        )
+        await sql.execute_many(
+            models.ADD_TO_TOTAL,
+            [(new_id(), *key, *total) for key, total in sorted(self._totals.items())],
+        )
+
+
+async def counting(member_ids: Iterable[int], days: Iterable[LocalDay]) -> Counting:
+    """Open the challenges of the members for counting purchases of the local days.
+
+    The members' ledger accounts are locked by the caller.
+    """
+    members, wanted = list(member_ids), set(days)
+    progress: dict[tuple[int, str, LocalDay], Progress] = {}
+    runs: dict[tuple[int, str], list[Run]] = {}
+    if members:
+        starts = {rules.period_start(period, day) for period in rules.Period for day in wanted}
+        for row in await models.progress_rows(members, starts):
+            counted = rules.read_counted(row[4])
+            progress[row[0], row[1], row[2]] = Progress(row[3], counted, row[5])
+        first = min(rules.previous_period_start(p, min(starts)) for p in rules.Period)
+        last = max(rules.next_period_start(p, max(starts)) for p in rules.Period)
+        for row in await models.runs_touching(members, first, last):
+            runs.setdefault((row[0], row[1]), []).append(Run(*row[2:]))
+    return Counting(progress, runs)
+
+
+async def standings(
+    member_ids: Iterable[int], programme: Programme, today: LocalDay
+) -> dict[int, list[Standing]]:
+    """How the members stand in each of the programme's challenges today; one statement."""
+    members = list(member_ids)
+    challenges = rules.challenges_of(programme)
+    starts = {c.key: rules.period_start(c.period, today) for c in challenges}
+    runs_since = min(
+        rules.previous_period_start(c.period, starts[c.key]) for c in challenges
+    )
+    rows = await models.standing(members, starts.values(), runs_since)
+    by_member: dict[int, list[sql.Row]] = {member_id: [] for member_id in members}
+    for row in rows:
+        by_member[row[1]].append(row)
+    return {
+        member_id: [_standing(challenge, starts[challenge.key], own, today) for challenge in challenges]
+        for member_id, own in by_member.items()
+    }
+
+
+def _standing(
+    challenge: Challenge, start: LocalDay, rows: Sequence[sql.Row], today: LocalDay
+) -> Standing:
+    own = [row for row in rows if row[2] == challenge.key]
+    progress = next((row for row in own if row[0] == "progress" and row[3] == start), None)
+    total = next((row for row in own if row[0] == "total"), None)
+    runs = [Run(row[3], row[4], row[5]) for row in own if row[0] == "run"]
+    streak = challenge.streak and StreakStanding(
+        current=rules.current_streak(challenge, runs, today),
+        target=challenge.streak.periods,
+        reward_points=challenge.streak.reward_points,
+        completions=total[5] if total else 0,
+    )
+    return Standing(
+        key=challenge.key,
+        metric=challenge.metric,
+        period=challenge.period,
+        progress=progress[4] if progress else 0,
+        target=challenge.target,
+        reward_points=challenge.reward_points,
+        period_start=start,
+        next_period_start=rules.next_period_start(challenge.period, start),
+        completed_at=progress[7] if progress else None,
+        completions=total[4] if total else 0,
+        streak=streak or None,
+    )
+
+
+def period_end(standing: Standing, zone_name: str) -> Instant:
+    """The instant at which the standing's period ends."""
+    return clock.start_of_day(standing.next_period_start, zone_name)

@@ -1,0 +1,1 @@
+import{a,b}from"./chunk-33OQ7IRC.js";import"./chunk-BGBFMT4B.js";import"./chunk-FCUXI7EY.js";import"./chunk-UWUJMHRH.js";import"./chunk-UHYHO2UT.js";import"./chunk-3LUZ6NK7.js";import"./chunk-GNRSCWNG.js";import"./chunk-4L5RI3VG.js";export{b as getWorker,a as jsonDefaults};

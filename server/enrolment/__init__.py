@@ -1,0 +1,1 @@
+"""Owns how a person becomes a member: card, ledger accounts, tier and welcome points."""

@@ -1,0 +1,167 @@
+"""Members: enrolling, finding, reading and changing them."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from server import clock
+from server.clock import Instant
+from server.errors import ExternalIdConflict, InvalidInput, NotFound
+from server.members import models, rules
+from server.storage.ids import new_id
+
+DEFAULT_LOCALE = "en"
+DEFAULT_TIME_ZONE = "UTC"
+MAXIMUM_PAGE_SIZE = 100
+# The earth's days begin at UTC+14: a later date has begun nowhere.
+_FIRST_MIDNIGHT_AHEAD_MICROSECONDS = 14 * 3600 * clock.MICROSECONDS_PER_SECOND
+
+
+class NewMember(msgspec.Struct, frozen=True, kw_only=True):
+    """A person who joins. `enrolled_local_month` is year * 100 + month in the programme's zone."""
+
+    enrolled_at: Instant
+    enrolled_local_month: int
+    external_id: str | None = None
+    name: str | None = None
+    birthday: str | None = None
+    locale: str = DEFAULT_LOCALE
+    time_zone: str = DEFAULT_TIME_ZONE
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """A member as stored; `birthday` is an ISO 8601 date, `locale` a BCP 47 tag."""
+
+    id: int
+    external_id: str | None
+    name: str | None
+    birthday: str | None
+    locale: str
+    time_zone: str
+    enrolled_at: Instant
+
+
+class MemberPage(msgspec.Struct, frozen=True):
+    """Some members in the order of their ids, and whether more follow."""
+
+    members: tuple[Profile, ...]
+    has_next: bool
+
+
+def _today_somewhere() -> date:
+    ahead = Instant(clock.now() + _FIRST_MIDNIGHT_AHEAD_MICROSECONDS)
+    return clock.datetime_of(ahead).date()
+
+
+def _row(member_id: int, new: NewMember, today: date) -> tuple[str | int | None, ...]:
+    return (
+        member_id,
+        None if new.external_id is None else rules.valid_external_id(new.external_id),
+        None if new.name is None else rules.valid_name(new.name),
+        None if new.birthday is None else rules.valid_birthday(new.birthday, today=today),
+        rules.valid_locale(new.locale),
+        rules.valid_time_zone(new.time_zone),
+        new.enrolled_at,
+        new.enrolled_local_month,
+    )
+
+
+async def register_member(new: NewMember) -> int:
+    """Enrol a person; the member's id.
+
+    Raises InvalidInput for the field that is refused, and ExternalIdConflict if the external id
+    stands for another member.
+    """
+    member_id = new_id()
+    row = _row(member_id, new, _today_somewhere())
+    if not await models.add_member_if_new(row):
+        raise ExternalIdConflict(new.external_id or "", path=("externalId",))
+    return member_id
+
+
+async def register_members(new: list[NewMember]) -> list[int]:
+    """Enrol people in one statement; their ids, in order.
+
+    Raises InvalidInput with a path that starts with the position in the list. An external id that
+    is taken (by a concurrent enrolment, since the caller has looked) fails as a lost race does:
+    run the transaction again (`sql.retried`).
+    """
+    today = _today_somewhere()
+    rows = []
+    for position, member in enumerate(new):
+        try:
+            rows.append(_row(new_id(), member, today))
+        except InvalidInput as error:
+            raise error.below(position) from None
+    await models.add_members(list(rows))
+    return [int(row[0] or 0) for row in rows]
+
+
+async def profile(member_id: int) -> Profile:
+    """One member. Raises NotFound."""
+    found = await profiles([member_id])
+    if member_id not in found:
+        raise NotFound("member.not_found")
+    return found[member_id]
+
+
+async def profiles(ids: Iterable[int]) -> dict[int, Profile]:
+    """The members with these ids, in one statement; unknown ids are left out."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    return {row[0]: Profile(*row) for row in await models.member_rows(wanted)}
+
+
+async def find_member(*, external_id: str) -> int | None:
+    """The id of the member whom another system calls so."""
+    return (await members_by_external_id([external_id])).get(external_id)
+
+
+async def members_by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
+    """The ids of the members whom another system calls so, in one statement; unknown left out."""
+    # No stored id is unprintable, and PostgreSQL refuses some of those characters.
+    wanted = [external_id for external_id in external_ids if external_id.isprintable()]
+    if not wanted:
+        return {}
+    return {row[0]: row[1] for row in await models.ids_by_external_id(wanted)}
+
+
+async def page_of_members(*, first: int, after_id: int = 0) -> MemberPage:
+    """The next `first` (1 to 100) members after an id, in the order of ids, so of enrolling."""
+    if not 1 <= first <= MAXIMUM_PAGE_SIZE:
+        raise InvalidInput(
+            "input.page", path=("first",), value=first, accepted=f"1 to {MAXIMUM_PAGE_SIZE}"
+        )
+    rows = await models.member_page_rows(after_id=after_id, limit=first + 1)
+    return MemberPage(tuple(Profile(*row) for row in rows[:first]), len(rows) > first)
+
+
+async def update_profile(
+    member_id: int,
+    *,
+    name: str | UnsetType | None = UNSET,
+    birthday: str | UnsetType | None = UNSET,
+    locale: str | UnsetType = UNSET,
+    time_zone: str | UnsetType = UNSET,
+) -> Profile:
+    """Change what is given, leave the rest, and tell the result. None clears name and birthday.
+
+    Raises InvalidInput for the field that is refused, and NotFound.
+    """
+    values: dict[str, str | None] = {}
+    if name is not UNSET:
+        values["name"] = None if name is None else rules.valid_name(name)
+    if birthday is not UNSET:
+        values["birthday"] = (
+            None if birthday is None else rules.valid_birthday(birthday, today=_today_somewhere())
+        )
+    if locale is not UNSET:
+        values["locale"] = rules.valid_locale(locale)
+    if time_zone is not UNSET:
+        values["time_zone"] = rules.valid_time_zone(time_zone)
+    if values:
+        await models.update_member(member_id, values)
+    return await profile(member_id)

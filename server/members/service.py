@@ -1,0 +1,98 @@
+"""What other domains may ask of members, accounts, sessions and API keys.
+
+A sign-up is `hash_password`, then in one transaction `sign_up` (or its parts) and whatever the
+programme gives to new members, then `session_tokens`. A sign-in is `check_credentials`, then in
+one transaction `sign_in`, then `session_tokens`.
+"""
+
+from server.members.accounts import (
+    CheckedCredentials,
+    check_credentials,
+    create_account,
+    create_staff,
+    password_matches,
+    sign_in,
+)
+from server.members.api_keys import CreatedApiKey, create_api_key, revoke_api_key
+from server.members.authentication import authenticate
+from server.members.errors import AuthenticationFailed, TooManySignIns
+from server.members.keys import add_signing_key, jwks, retire_signing_key
+from server.members.keys import prepare as prepare_keys
+from server.members.passwords import hash_password
+from server.members.profiles import (
+    MemberPage,
+    NewMember,
+    Profile,
+    find_member,
+    members_by_external_id,
+    page_of_members,
+    profile,
+    profiles,
+    register_member,
+    register_members,
+    update_profile,
+)
+from server.members.rules import valid_external_id
+from server.members.rules import valid_external_id
+from server.members.sessions import (
+    open_session,
+    refresh_session,
+    session_tokens,
+    sign_out,
+    sign_out_with,
+)
+from server.members.tokens import OpenedSession, SessionTokens
+
+__all__ = [
+    "AuthenticationFailed",
+    "CheckedCredentials",
+    "CreatedApiKey",
+    "MemberPage",
+    "NewMember",
+    "OpenedSession",
+    "Profile",
+    "SessionTokens",
+    "TooManySignIns",
+    "add_signing_key",
+    "authenticate",
+    "check_credentials",
+    "create_account",
+    "create_api_key",
+    "create_staff",
+    "find_member",
+    "hash_password",
+    "jwks",
+    "members_by_external_id",
+    "open_session",
+    "page_of_members",
+    "password_matches",
+    "prepare_keys",
+    "profile",
+    "profiles",
+    "refresh_session",
+    "register_member",
+    "register_members",
+    "retire_signing_key",
+    "revoke_api_key",
+    "session_tokens",
+    "sign_in",
+    "sign_out",
+    "sign_out_with",
+    "sign_up",
+    "update_profile",
+    "valid_external_id",
+    "valid_external_id",
+]
+
+
+async def sign_up(
+    new: NewMember, *, email: str, password_hash: str, device_name: str | None = None
+) -> OpenedSession:
+    """Enrol a person with an account and a first session, in the transaction.
+
+    Raises InvalidInput for the field that is refused, and CredentialsRejected, having written
+    nothing that the transaction keeps, if the address has an account.
+    """
+    member_id = await register_member(new)
+    account_id = await create_account(member_id, email, password_hash)
+    return await open_session(account_id, device_name)

@@ -1,0 +1,273 @@
+"""The programme's terms as the schema shows them: types without behaviour, and their making."""
+
+from collections.abc import Callable
+from enum import Enum
+
+import strawberry
+
+from server.clock import Instant
+from server.edge.nodes import Node, global_id
+from server.edge.scalars import CurrencyCode, Money
+from server.programme import document
+from server.programme.service import PublishedProgramme
+
+
+@strawberry.enum(description="A field of a purchase line that an exclusion looks at.")
+class LineField(Enum):
+    """The fields of `document.LineField`."""
+
+    DEPARTMENT = strawberry.enum_value("department", description="The line's department.")
+    PRODUCT_CATEGORY = strawberry.enum_value(
+        "product_category", description="The category of the line's product."
+    )
+    PRODUCT_TYPE = strawberry.enum_value(
+        "product_type", description="The type of the line's product."
+    )
+    PRODUCT_ID = strawberry.enum_value("product_id", description="The line's product itself.")
+
+
+@strawberry.type(description="Purchase lines that earn nothing and count for nothing.")
+class ExcludedLines:
+    """Lines that match are excluded."""
+
+    field: LineField = strawberry.field(description="The field of the line that is looked at.")
+    equals: str = strawberry.field(
+        description="A line is excluded if the field is exactly this, capital letters included."
+    )
+
+
+@strawberry.type(description="One tier of the programme.")
+class TierTerms:
+    """A tier."""
+
+    name: str = strawberry.field(description="The tier's name, unique in the programme.")
+    min_spend: Money = strawberry.field(
+        description="A member has this tier from this much qualifying spend on, exactly included."
+    )
+    multiplier_percent: int = strawberry.field(
+        description="What the tier makes of base points: 125 gives a quarter more, 100 nothing."
+    )
+
+
+@strawberry.type(description="So many points for so much spend.")
+class PointsRate:
+    """A rate."""
+
+    points: int = strawberry.field(description="Points for every `perSpend`.")
+    per_spend: Money = strawberry.field(
+        description="The spend that gives `points`; parts of it give their share, rounded down to "
+        "whole points once for each purchase."
+    )
+
+
+@strawberry.type(description="Points on top for spend in some departments.")
+class CategoryBonus(PointsRate):
+    """A bonus by department."""
+
+    departments: list[str] = strawberry.field(
+        description="The departments, in alphabetical order; none means that there is no bonus."
+    )
+
+
+@strawberry.type(description="How points are earned, when they can be spent and when they expire.")
+class EarningTerms:
+    """The terms of points."""
+
+    base: PointsRate = strawberry.field(
+        description="Points for eligible spend, before the tier's multiplier."
+    )
+    category_bonus: CategoryBonus = strawberry.field(
+        description="Points on top for spend in some departments; the tier doesn't multiply them."
+    )
+    pending_days: int = strawberry.field(
+        description="Points of a purchase can be spent from the start of the day that is this many "
+        "days after it; 0 means at once."
+    )
+    expiry_days: int = strawberry.field(
+        description="Points expire at the start of the day that is this many days after they were "
+        "earned."
+    )
+    welcome_points: int = strawberry.field(description="Points for joining; they are not pending.")
+    excluded_lines: list[ExcludedLines] = strawberry.field(
+        description="Lines that match any of these earn nothing and count for nothing."
+    )
+
+
+@strawberry.type(description="What part of the spend in some departments is paid back as money.")
+class CashbackTerms:
+    """The terms of cashback."""
+
+    departments: list[str] = strawberry.field(
+        description="The departments, in alphabetical order; none means that there is no cashback."
+    )
+    rate_basis_points: int = strawberry.field(
+        description="The part that is paid back, in hundredths of a percent: 200 is 2 %."
+    )
+    monthly_cap: Money = strawberry.field(
+        description="The most that one member gets in a calendar month."
+    )
+    pending_days: int = strawberry.field(
+        description="Cashback is available from the start of the day that is this many days after "
+        "the purchase."
+    )
+
+
+@strawberry.type(description="A reward for completing the weekly challenge in weeks in a row.")
+class StreakTerms:
+    """The terms of a streak."""
+
+    consecutive_weeks: int = strawberry.field(
+        description="After this many weeks in a row the reward is given and counting starts anew."
+    )
+    reward_points: int = strawberry.field(description="Points for the streak.")
+
+
+@strawberry.type(description="Shop on several different days of one week, Monday to Sunday.")
+class WeeklyVisitsTerms:
+    """The terms of the weekly challenge."""
+
+    visit_days: int = strawberry.field(description="On how many days to shop, 1 to 7.")
+    reward_points: int = strawberry.field(description="Points for it, once a week.")
+    streak: StreakTerms = strawberry.field(description="The reward for weeks in a row.")
+
+
+@strawberry.type(description="Shop in several different departments in one calendar month.")
+class DepartmentsTerms:
+    """The terms of the challenge of departments."""
+
+    distinct_departments: int = strawberry.field(description="In how many departments to shop.")
+    ignored_departments: list[str] = strawberry.field(
+        description="Departments that don't count, in alphabetical order."
+    )
+    reward_points: int = strawberry.field(description="Points for it, once a month.")
+
+
+@strawberry.type(description="Spend an amount in one calendar month.")
+class MonthSpendTerms:
+    """The terms of the challenge of spend."""
+
+    spend: Money = strawberry.field(description="How much eligible spend the month needs.")
+    reward_points: int = strawberry.field(description="Points for it, once a month.")
+
+
+@strawberry.type(description="The challenges of the programme, each with its target and reward.")
+class ChallengeTerms:
+    """The terms of challenges."""
+
+    weekly_visits: WeeklyVisitsTerms = strawberry.field(description="Days of shopping in a week.")
+    departments: DepartmentsTerms = strawberry.field(description="Departments in a month.")
+    month_spend: MonthSpendTerms = strawberry.field(description="Spend in a month.")
+
+
+@strawberry.type(description="The terms of the loyalty programme in one published version.")
+class Programme(Node):
+    """One version of the rules."""
+
+    version: int = strawberry.field(description="The number of the version, from 1.")
+    digest: str = strawberry.field(
+        description="SHA-256 of the rules in hexadecimal: equal digests mean equal rules."
+    )
+    effective_at: Instant | None = strawberry.field(
+        description="From when on the version counts; null for always, as the first one does."
+    )
+    currency_code: CurrencyCode = strawberry.field(
+        description="The currency of purchases, cashback and vouchers."
+    )
+    time_zone: str = strawberry.field(
+        description="The IANA time zone whose days, weeks and months count: Europe/Vilnius."
+    )
+    tier_window_days: int = strawberry.field(
+        description="Spend of the last this many days, today included, qualifies for tiers."
+    )
+    tiers: list[TierTerms] = strawberry.field(description="The tiers, lowest first.")
+    earning: EarningTerms = strawberry.field(description="How points are earned and expire.")
+    cashback: CashbackTerms = strawberry.field(description="How cashback is earned.")
+    challenges: ChallengeTerms = strawberry.field(description="The challenges.")
+
+
+_Pricing = Callable[[int], Money]
+
+
+def programme_shown(published: PublishedProgramme) -> Programme:
+    """The terms of a version as the schema shows them."""
+    rules = published.programme
+    identity = rules.programme
+    digits = len(str(identity.minor_units_per_major)) - 1
+
+    def money(amount_minor: int) -> Money:
+        return Money.of(amount_minor, identity.currency, digits)
+
+    return Programme(
+        id=global_id("Programme", published.version),
+        version=published.version,
+        digest=published.digest,
+        effective_at=effective_at(published),
+        currency_code=CurrencyCode[identity.currency],
+        time_zone=identity.timezone,
+        tier_window_days=rules.tiers.window_days,
+        tiers=[
+            TierTerms(
+                name=level.name,
+                min_spend=money(level.min_spend_minor),
+                multiplier_percent=level.multiplier_percent,
+            )
+            for level in rules.tiers.levels
+        ],
+        earning=_earning(rules, money),
+        cashback=CashbackTerms(
+            departments=sorted(rules.cashback.departments),
+            rate_basis_points=rules.cashback.rate_basis_points,
+            monthly_cap=money(rules.cashback.monthly_cap_minor),
+            pending_days=rules.cashback.pending_days,
+        ),
+        challenges=_challenges(rules.challenges, money),
+    )
+
+
+def effective_at(published: PublishedProgramme) -> Instant | None:
+    """From when on the version counts; None for always."""
+    return None if published.counts_from_the_beginning else published.effective_at
+
+
+def _earning(rules: document.Programme, money: _Pricing) -> EarningTerms:
+    (bonus,) = rules.points.category_bonus
+    return EarningTerms(
+        base=PointsRate(
+            points=rules.points.base.points, per_spend=money(rules.points.base.per_minor)
+        ),
+        category_bonus=CategoryBonus(
+            points=bonus.points,
+            per_spend=money(bonus.per_minor),
+            departments=sorted(bonus.departments),
+        ),
+        pending_days=rules.points.purchase_pending_days,
+        expiry_days=rules.points.expiry_days,
+        welcome_points=rules.points.welcome_bonus_points,
+        excluded_lines=[
+            ExcludedLines(field=LineField(match.field), equals=match.equals)
+            for match in rules.excluded_lines
+        ],
+    )
+
+
+def _challenges(rules: document.Challenges, money: _Pricing) -> ChallengeTerms:
+    weekly = rules.weekly_visits
+    return ChallengeTerms(
+        weekly_visits=WeeklyVisitsTerms(
+            visit_days=weekly.visit_days,
+            reward_points=weekly.reward_points,
+            streak=StreakTerms(
+                consecutive_weeks=weekly.streak.consecutive_weeks,
+                reward_points=weekly.streak.reward_points,
+            ),
+        ),
+        departments=DepartmentsTerms(
+            distinct_departments=rules.departments.distinct_departments,
+            ignored_departments=sorted(rules.departments.ignored_departments),
+            reward_points=rules.departments.reward_points,
+        ),
+        month_spend=MonthSpendTerms(
+            spend=money(rules.month_spend.spend_minor),
+            reward_points=rules.month_spend.reward_points,
+        ),
+    )

@@ -1,0 +1,221 @@
+"""The arithmetic of a purchase: its amounts, its points, and what of it is accepted."""
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+
+from server import clock
+from server.cards.service import MemberReference
+from server.clock import Instant
+from server.errors import InvalidInput, Path
+from server.ledger.rules import MAXIMUM_BALANCE
+from server.money import PERCENT_PER_UNIT, floor_share
+from server.programme.document import Programme
+
+MAXIMUM_PURCHASES = 500
+MAXIMUM_LINES = 500
+MAXIMUM_QUANTITY = 2**31 - 1
+MAXIMUM_LINE_MINOR = 2**31 - 1
+MAXIMUM_TEXT_LENGTH = 120
+MAXIMUM_ID_LENGTH = 64
+CLOCK_TOLERANCE_SECONDS = 60
+"""How far a till's clock may run ahead of the server's."""
+EARLIEST = Instant(0)
+"""No purchase lies before 1970-01-01T00:00:00Z."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a basket; money in minor units. None stands for the programme's unknown label."""
+
+    product_id: str
+    department: str | None
+    product_category: str | None
+    product_type: str | None
+    quantity: int
+    sales_minor: int
+    coupon_minor: int
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A purchase as a till sends it."""
+
+    external_id: str
+    member: MemberReference
+    occurred_at: Instant
+    store_id: str
+    currency: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """The amounts of one basket, in minor units."""
+
+    net_minor: int
+    """Net spend over all lines; may be negative."""
+    eligible_minor: int
+    """Net spend over lines that are not excluded, at least 0."""
+    bonus_minor: int
+    """Eligible spend in the bonus departments, at most the eligible spend."""
+    cashback_minor: int
+    """Eligible spend in the cashback departments, at most the eligible spend."""
+    departments: frozenset[str]
+    """Departments of lines that are not excluded and have net spend above 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurchasePoints:
+    """The points of one basket, each rounded down by itself."""
+
+    base: int
+    tier: int
+    category: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.base + self.tier + self.category
+
+
+def content_hash(draft: Draft) -> str:
+    """SHA-256, in hexadecimal, of what the till sent: equal for a repetition, and only for one."""
+    return hashlib.sha256(msgspec.json.encode(draft)).hexdigest()
+
+
+def amounts_of(draft: Draft, programme: Programme) -> Amounts:
+    """The basket's amounts under the programme's rules."""
+    unknown = programme.data_source.unknown_label
+    exclusions = [(match.field, match.equals) for match in programme.excluded_lines]
+    bonus_departments = programme.points.category_bonus[0].departments
+    cashback_departments = programme.cashback.departments
+    net = eligible = bonus = cashback = 0
+    departments: set[str] = set()
+    for line in draft.lines:
+        line_net = line.sales_minor - line.coupon_minor
+        net += line_net
+        if any((getattr(line, field) or unknown) == equals for field, equals in exclusions):
+            continue
+        department = line.department or unknown
+        eligible += line_net
+        if department in bonus_departments:
+            bonus += line_net
+        if department in cashback_departments:
+            cashback += line_net
+        if line_net > 0:
+            departments.add(department)
+    eligible = max(0, eligible)
+    return Amounts(
+        net,
+        eligible,
+        min(eligible, max(0, bonus)),
+        min(eligible, max(0, cashback)),
+        frozenset(departments),
+    )
+
+
+def points_of(amounts: Amounts, programme: Programme, multiplier_percent: int) -> PurchasePoints:
+    """The basket's points for a member whose tier has the multiplier."""
+    base_rate, bonus_rate = programme.points.base, programme.points.category_bonus[0]
+    base = floor_share(amounts.eligible_minor, base_rate.points, base_rate.per_minor)
+    return PurchasePoints(
+        base=base,
+        tier=floor_share(base, multiplier_percent - PERCENT_PER_UNIT, PERCENT_PER_UNIT),
+        category=floor_share(amounts.bonus_minor, bonus_rate.points, bonus_rate.per_minor),
+    )
+
+
+def highest_points(amounts: Amounts, programme: Programme) -> int:
+    """No member can earn more points than this on the basket, challenges and welcome included."""
+    highest = max(level.multiplier_percent for level in programme.tiers.levels)
+    challenges = programme.challenges
+    return (
+        points_of(amounts, programme, highest).total
+        + programme.points.welcome_bonus_points
+        + challenges.weekly_visits.reward_points
+        + challenges.weekly_visits.streak.reward_points * MAXIMUM_STREAKS
+        + challenges.departments.reward_points
+        + challenges.month_spend.reward_points
+    )
+
+
+MAXIMUM_STREAKS = 2
+"""A week that joins two runs completes at most one streak more than it would alone."""
+
+
+def check(draft: Draft, programme: Programme, amounts: Amounts, *, now: Instant) -> None:
+    """Raise InvalidInput, with the path below the purchase, for the first value not accepted."""
+    _check_text(draft.external_id, ("externalId",), MAXIMUM_ID_LENGTH)
+    _check_text(draft.store_id, ("storeId",), MAXIMUM_ID_LENGTH)
+    _check_instant(draft.occurred_at, now)
+    if draft.currency != programme.programme.currency:
+        raise InvalidInput(
+            "purchase.currency",
+            path=("currencyCode",),
+            value=draft.currency,
+            accepted=programme.programme.currency,
+        )
+    if not 1 <= len(draft.lines) <= MAXIMUM_LINES:
+        raise InvalidInput(
+            "purchase.lines",
+            path=("lines",),
+            value=f"{len(draft.lines)} lines",
+            accepted=f"1 to {MAXIMUM_LINES} lines",
+        )
+    for number, line in enumerate(draft.lines):
+        _check_line(line, number)
+    most = max(highest_points(amounts, programme), amounts.eligible_minor, abs(amounts.net_minor))
+    if most > MAXIMUM_BALANCE:
+        raise InvalidInput(
+            "purchase.sum",
+            path=("lines",),
+            value=amounts.net_minor,
+            accepted=f"lines whose net sum and points stay at or below {MAXIMUM_BALANCE}",
+        )
+
+
+def _check_instant(occurred_at: Instant, now: Instant) -> None:
+    latest = now + CLOCK_TOLERANCE_SECONDS * clock.MICROSECONDS_PER_SECOND
+    if not EARLIEST <= occurred_at <= latest:
+        raise InvalidInput(
+            "purchase.future" if occurred_at > latest else "purchase.past",
+            path=("occurredAt",),
+            value=clock.datetime_of(occurred_at).isoformat(),
+            accepted=f"1970-01-01T00:00:00+00:00 to {clock.datetime_of(now).isoformat()}",
+        )
+
+
+def _check_text(text: str, path: Path, maximum: int) -> None:
+    if not 1 <= len(text) <= maximum or not text.isprintable():
+        raise InvalidInput(
+            "input.text_length",
+            path=path,
+            value=text,
+            accepted=f"1 to {maximum} printable characters",
+        )
+
+
+def _check_line(line: Line, number: int) -> None:
+    if not 0 <= line.quantity <= MAXIMUM_QUANTITY:
+        _refuse_number(number, "quantity", line.quantity, MAXIMUM_QUANTITY)
+    if not 0 <= line.sales_minor <= MAXIMUM_LINE_MINOR:
+        _refuse_number(number, "salesMinor", line.sales_minor, MAXIMUM_LINE_MINOR)
+    if not 0 <= line.coupon_minor <= MAXIMUM_LINE_MINOR:
+        _refuse_number(number, "couponMinor", line.coupon_minor, MAXIMUM_LINE_MINOR)
+    _check_text(line.product_id, ("lines", number, "productId"), MAXIMUM_ID_LENGTH)
+    for name, text in (
+        ("department", line.department),
+        ("productCategory", line.product_category),
+        ("productType", line.product_type),
+    ):
+        if text is not None:
+            _check_text(text, ("lines", number, name), MAXIMUM_TEXT_LENGTH)
+
+
+def _refuse_number(line: int, name: str, value: int, maximum: int) -> None:
+    raise InvalidInput(
+        "input.range",
+        path=("lines", line, name),
+        value=value,
+        accepted=f"a whole number from 0 to {maximum}",
+    )

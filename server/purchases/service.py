@@ -1,0 +1,70 @@
+"""The verbs of purchases: recording what tills send, exactly once, many in one commit."""
+
+from collections.abc import Sequence
+from server.clock import Instant
+from server.errors import DomainError, InvalidInput
+from server.purchases import models, rules
+from server.purchases.outcomes import (
+    CashbackAccrued,
+    EarnedPoints,
+    EarnedRule,
+    RecordedBatch,
+    RecordedPurchase,
+    Submission,
+    decoded,
+)
+from server.purchases.recording import Answer, Recording
+from server.purchases.rules import Draft, Line
+
+__all__ = [
+    "Answer",
+    "CashbackAccrued",
+    "Draft",
+    "EarnedPoints",
+    "EarnedRule",
+    "Line",
+    "RecordedBatch",
+    "RecordedPurchase",
+    "Submission",
+    "outcomes",
+    "record",
+    "record_many",
+]
+
+
+async def record(submission: Submission, *, partner: str, now: Instant) -> RecordedPurchase:
+    """Record one purchase. Writes; call it inside a transaction.
+
+    The same external id with the same content is answered as the first time and changes nothing.
+    Raises InvalidInput, NotFound, CardUnusable or ExternalIdConflict, with paths below it.
+    """
+    (answer,) = await record_many([submission], partner=partner, now=now)
+    if isinstance(answer, DomainError):
+        raise answer
+    return answer
+
+
+async def record_many(
+    submissions: Sequence[Submission], *, partner: str, now: Instant
+) -> list[Answer]:
+    """Record purchases in the order given; an answer for each, a refusal spoils no other.
+
+    Writes; call it inside a transaction. The number of statements does not depend on the number
+    of purchases. Raises InvalidInput if there are none or too many.
+    """
+    if not 1 <= len(submissions) <= rules.MAXIMUM_PURCHASES:
+        raise InvalidInput(
+            "purchase.count",
+            path=("purchases",),
+            value=f"{len(submissions)} purchases",
+            accepted=f"1 to {rules.MAXIMUM_PURCHASES} purchases",
+        )
+    return await Recording(submissions, partner, now).answers()
+
+
+async def outcomes(purchase_ids: Sequence[int]) -> dict[int, RecordedPurchase]:
+    """What the purchases did, as first answered, by id."""
+    if not purchase_ids:
+        return {}
+    return {row[0]: decoded(row[1]) for row in await models.outcomes(purchase_ids)}
+

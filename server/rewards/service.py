@@ -1,0 +1,154 @@
+"""The verbs of rewards: redeeming points for vouchers, and finding vouchers."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from server.cards import service as cards
+from server.cards.service import MemberReference
+from server.clock import Instant
+from server.enrolment.service import digits_of
+from server.errors import DomainError, InvalidInput
+from server.ledger import service as ledger
+from server.money import POINTS
+from server.programme import service as programme
+from server.programme.service import PublishedProgramme
+from server.refusals import Refusal
+from server.rewards import models, rules
+from server.storage import sql
+from server.storage.ids import new_id
+
+VOUCHER_RULE = "voucher"
+
+
+class VoucherView(msgspec.Struct, frozen=True):
+    """A voucher. Its value is in minor units; a major unit has 10**`digits` of them."""
+
+    id: int
+    member_id: int
+    code: str
+    points: int
+    value_minor: int
+    currency: str
+    issued_at: Instant
+    status: str
+
+
+class Redeemed(msgspec.Struct, frozen=True, tag="redeemed"):
+    """What a redemption did, as it was first answered."""
+
+    voucher: VoucherView
+    digits: int
+    points: int
+    points_available_after: int
+
+
+class Redemption(msgspec.Struct, frozen=True):
+    """A wish to redeem a member's points."""
+
+    member: MemberReference
+    points: int
+
+
+class RedeemedBatch(msgspec.Struct, frozen=True):
+    """The answers to a batch of redemptions."""
+
+    answers: tuple[Redeemed | Refusal, ...]
+
+
+async def redeem(redemption: Redemption, *, now: Instant) -> Redeemed:
+    """Redeem a member's points for one voucher. Writes; call it inside a transaction.
+
+    Raises InvalidInput, NotFound, CardUnusable or InsufficientPoints.
+    """
+    (answer,) = await redeem_many([redemption], now=now)
+    if isinstance(answer, DomainError):
+        raise answer
+    return answer
+
+
+async def redeem_many(
+    redemptions: Sequence[Redemption], *, now: Instant
+) -> list[Redeemed | DomainError]:
+    """Redeem in the order given; an answer for each, a refusal spoils no other.
+
+    Writes; call it inside a transaction. The number of statements does not depend on the number
+    of redemptions. Raises InvalidInput if there are none or too many.
+    """
+    if not 1 <= len(redemptions) <= rules.MAXIMUM_REDEMPTIONS:
+        raise InvalidInput(
+            "redemption.count",
+            path=("redemptions",),
+            value=f"{len(redemptions)} redemptions",
+            accepted=f"1 to {rules.MAXIMUM_REDEMPTIONS} redemptions",
+        )
+    published = (await programme.rulebook()).at(now)
+    found = await cards.members_of([each.member for each in redemptions])
+    members = [each for each in found if isinstance(each, int)]
+    if not members:
+        return [each.below("member") for each in found if isinstance(each, DomainError)]
+    answers: list[Redeemed | DomainError] = []
+    async with ledger.journal(members, [POINTS], recorded_at=now) as journal:
+        await journal.load_lots(members, POINTS)
+        for redemption, member in zip(redemptions, found, strict=True):
+            try:
+                answers.append(await _redeem(member, redemption, published, journal, now))
+            except DomainError as error:
+                answers.append(error)
+        vouchers = [each.voucher for each in answers if isinstance(each, Redeemed)]
+        await sql.execute_many(
+            models.INSERT_VOUCHER, [msgspec.structs.astuple(voucher) for voucher in vouchers]
+        )
+    return answers
+
+
+async def _redeem(
+    member: int | DomainError,
+    redemption: Redemption,
+    published: PublishedProgramme,
+    journal: ledger.Journal,
+    now: Instant,
+) -> Redeemed:
+    if isinstance(member, DomainError):
+        raise member.below("member")
+    voucher = VoucherView(
+        id=new_id(),
+        member_id=member,
+        code=rules.new_code(),
+        points=redemption.points,
+        value_minor=rules.voucher_value_minor(redemption.points, published.programme),
+        currency=published.programme.programme.currency,
+        issued_at=now,
+        status="issued",
+    )
+    left = await journal.spend(
+        member,
+        POINTS,
+        redemption.points,
+        reason=ledger.Reason.REDEMPTION,
+        rule=VOUCHER_RULE,
+        reference=voucher.id,
+    )
+    return Redeemed(voucher, digits_of(published.programme), redemption.points, left)
+
+
+async def vouchers(member_id: int, *, before: int | None, limit: int) -> list[VoucherView]:
+    """The member's newest vouchers, or those before the one with that id; newest first."""
+    rows = await models.voucher_page(member_id, 2**63 - 1 if before is None else before, limit)
+    return [VoucherView(*row) for row in rows]
+
+
+async def voucher(voucher_id: int) -> VoucherView | None:
+    """One voucher."""
+    row = await models.voucher(voucher_id)
+    return VoucherView(*row) if row else None
+
+
+async def voucher_counts(member_ids: Iterable[int]) -> dict[int, int]:
+    """How many vouchers the members have had; those without any are left out."""
+    return {row[0]: row[1] for row in await models.voucher_counts(member_ids)}
+
+
+async def issued_between(start: Instant, end: Instant) -> int:
+    """How many vouchers were issued from `start` until just before `end`."""
+    return await models.issued_between(start, end)

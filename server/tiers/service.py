@@ -1,0 +1,269 @@
+"""The verbs of tiers: counting purchases, and telling a member's tier at any instant."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from server import clock
+from server.clock import Instant, LocalDay
+from server.programme.document import Programme, TierLevel
+from server.storage import sql
+from server.storage.ids import new_id
+from server.tiers import models, rules
+from server.tiers.rules import State
+
+
+class TierView(msgspec.Struct, frozen=True):
+    """A member's tier at one instant. Money is in minor units of the programme's currency."""
+
+    name: str
+    rank: int  # 1 is the lowest
+    multiplier_percent: int
+    since: Instant
+    qualifying_spend_minor: int
+    lifetime_spend_minor: int
+    change_count: int
+    next_name: str | None
+    next_min_spend_minor: int | None
+
+
+class Evaluated(msgspec.Struct, frozen=True):
+    """The tier that applied to a purchase, and the one after it."""
+
+    before: TierLevel
+    after: str
+
+
+@dataclass(slots=True)
+class _Member:
+    state: State
+    days: dict[LocalDay, int] = field(default_factory=dict)
+    added: dict[LocalDay, int] = field(default_factory=dict)
+    is_new: bool = False
+    changed: bool = False
+    changes: list[rules.Change] = field(default_factory=list)
+
+
+class Counting:
+    """The tiers of some members within one writing transaction; made by `counting`."""
+
+    def __init__(self, members: dict[int, _Member]) -> None:
+        self._members = members
+
+    def enrol(self, member_id: int, programme: Programme, at: Instant) -> None:
+        """Start a new member at the lowest tier."""
+        day = clock.local_day(at, programme.programme.timezone)
+        state = rules.enrolled(programme.tiers.levels, at, day)
+        self._members[member_id] = _Member(state, is_new=True, changed=True)
+
+    def count(
+        self, member_id: int, programme: Programme, at: Instant, spend_minor: int
+    ) -> Evaluated:
+        """Count a purchase's eligible spend; the tier that applied to it and the one after it.
+
+        For a purchase that arrives late, the tier is that which the recorded purchases gave on its
+        own day; what was granted to later purchases stands.
+        """
+        member, tiers = self._members[member_id], programme.tiers
+        state, zone = member.state, programme.programme.timezone
+        day = clock.local_day(at, zone)
+        if day >= state.evaluated_day:
+            self._advance(member, programme, day)
+            before = _level(tiers.levels, state)
+        else:
+            spent = rules.spend_in_window(member.days, day, window_days=tiers.window_days)
+            before = rules.level_of(tiers.levels, spent)
+        rules.add_spend(state, day, spend_minor, window_days=tiers.window_days)
+        if spend_minor:
+            member.added[day] = member.added.get(day, 0) + spend_minor
+            member.days[day] = member.days.get(day, 0) + spend_minor
+        change = rules.evaluate(state, tiers.levels, at)
+        if change:
+            member.changes.append(change)
+        member.changed = True
+        return Evaluated(before, state.level)
+
+    def _advance(self, member: _Member, programme: Programme, day: LocalDay) -> None:
+        member.changes += rules.advance(
+            member.state,
+            day,
+            member.days,
+            levels=programme.tiers.levels,
+            window_days=programme.tiers.window_days,
+            zone_name=programme.programme.timezone,
+        )
+
+    async def flush(self) -> None:
+        """Write what was counted."""
+        changed = {id_: member for id_, member in self._members.items() if member.changed}
+        await sql.execute_many(
+            models.INSERT_STATE,
+            [
+                (new_id(), id_, *_state_values(member.state))
+                for id_, member in changed.items()
+                if member.is_new
+            ],
+        )
+        await sql.execute_many(
+            models.UPDATE_STATE,
+            [
+                (*_state_values(member.state), id_)
+                for id_, member in changed.items()
+                if not member.is_new
+            ],
+        )
+        await sql.execute_many(
+            models.ADD_TO_DAY,
+            [
+                (new_id(), id_, day, spend)
+                for id_, member in changed.items()
+                for day, spend in member.added.items()
+            ],
+        )
+        await sql.execute_many(
+            models.INSERT_CHANGE,
+            [
+                (new_id(), id_, change.changed_at, change.level_before, change.level_after)
+                for id_, member in changed.items()
+                for change in member.changes
+            ],
+        )
+
+
+def _level(levels: Sequence[TierLevel], state: State) -> TierLevel:
+    named = next((level for level in levels if level.name == state.level), None)
+    return named or rules.level_of(levels, state.window_spend_minor)
+
+
+def _state_values(state: State) -> tuple[object, ...]:
+    return (
+        state.level,
+        state.since,
+        state.window_spend_minor,
+        state.lifetime_spend_minor,
+        state.evaluated_day,
+        state.next_drop_day,
+        state.change_count,
+    )
+
+
+async def counting(
+    days_to_count: Mapping[int, Iterable[LocalDay]], *, window_days: int
+) -> Counting:
+    """Open the tiers of members for counting purchases of the given local days.
+
+    `window_days` is the longest window of the programme versions concerned. Members without a
+    state yet are to be enrolled. The members' ledger accounts are locked by the caller.
+    """
+    members: dict[int, _Member] = {}
+    first_needed: dict[int, int] = {}
+    for row in await models.states(days_to_count) if days_to_count else ():
+        state = State(*row[1:])
+        members[row[0]] = _Member(state)
+        days = list(days_to_count[row[0]])
+        earliest, latest = min(days), max(days)
+        next_drop = min(state.next_drop_day, earliest + window_days)
+        if latest >= next_drop or earliest < state.evaluated_day:
+            first_needed[row[0]] = min(state.evaluated_day, earliest) - window_days + 1
+    if first_needed:
+        rows = await models.days_since(first_needed, min(first_needed.values()))
+        for member_id, day, spend in rows:
+            members[member_id].days[day] = spend
+    return Counting(members)
+
+
+async def views(
+    member_ids: Iterable[int], programme: Programme, at: Instant
+) -> dict[int, TierView]:
+    """The members' tiers at an instant not before their last purchase.
+
+    One statement, and a second one if spend has left someone's window since it was last looked at.
+    """
+    states = {row[0]: State(*row[1:]) for row in await models.states(member_ids)}
+    today = clock.local_day(at, programme.programme.timezone)
+    due = {id_: state for id_, state in states.items() if state.next_drop_day <= today}
+    days = await _days_of(due, programme.tiers.window_days)
+    for id_, state in states.items():
+        rules.advance(
+            state,
+            today,
+            days.get(id_, {}),
+            levels=programme.tiers.levels,
+            window_days=programme.tiers.window_days,
+            zone_name=programme.programme.timezone,
+        )
+    return {id_: _view(state, programme) for id_, state in states.items()}
+
+
+async def _days_of(
+    states: Mapping[int, State], window_days: int
+) -> dict[int, dict[LocalDay, int]]:
+    days: dict[int, dict[LocalDay, int]] = {}
+    if states:
+        first = min(state.evaluated_day for state in states.values()) - window_days + 1
+        for member_id, day, spend in await models.days_since(states, first):
+            days.setdefault(member_id, {})[day] = spend
+    return days
+
+
+def _view(state: State, programme: Programme) -> TierView:
+    levels = programme.tiers.levels
+    level = _level(levels, state)
+    following = rules.next_level(levels, state.window_spend_minor)
+    return TierView(
+        name=level.name,
+        rank=levels.index(level) + 1,
+        multiplier_percent=level.multiplier_percent,
+        since=state.since,
+        qualifying_spend_minor=state.window_spend_minor,
+        lifetime_spend_minor=state.lifetime_spend_minor,
+        change_count=state.change_count,
+        next_name=following.name if following else None,
+        next_min_spend_minor=following.min_spend_minor if following else None,
+    )
+
+
+async def members_by_level(
+    boundaries: Sequence[Instant], programme: Programme, at: Instant
+) -> list[dict[str, int]]:
+    """For each boundary: how many of the members enrolled before it had which tier just before it.
+
+    Drops that time alone has caused and that are not booked yet are counted too.
+    """
+    counts: list[dict[str, int]] = []
+    for boundary in boundaries:
+        tally: dict[str, int] = {}
+        for query in (models.level_counts, models.first_levels):
+            for level, number in await query(boundary):
+                tally[level] = tally.get(level, 0) + number
+        counts.append(tally)
+    today = clock.local_day(at, programme.programme.timezone)
+    after, batch = 0, 500
+    while rows := await models.states_due(today, after, batch):
+        states = {row[0]: State(*row[1:]) for row in rows}
+        days = await _days_of(states, programme.tiers.window_days)
+        for id_, state in states.items():
+            changes = rules.advance(
+                replace(state),
+                today,
+                days.get(id_, {}),
+                levels=programme.tiers.levels,
+                window_days=programme.tiers.window_days,
+                zone_name=programme.programme.timezone,
+            )
+            _move(counts, boundaries, changes)
+        after = rows[-1][0]
+    return counts
+
+
+def _move(
+    counts: Sequence[dict[str, int]],
+    boundaries: Sequence[Instant],
+    changes: Sequence[rules.Change],
+) -> None:
+    for tally, boundary in zip(counts, boundaries, strict=True):
+        for change in changes:
+            if change.changed_at < boundary:
+                tally[change.level_before] -= 1
+                tally[change.level_after] = tally.get(change.level_after, 0) + 1

@@ -1,0 +1,110 @@
+"""Databases for tests: on both engines, each test with one of its own.
+
+The migrations run once an engine and worker; each test gets a copy of the result.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.storage import migrate
+from server.storage.database import Address, opened
+from tests.postgres import create_database, drop_database
+
+pytest_plugins = ["tests.postgres_plugin"]
+
+ENGINES = ["sqlite", "postgres"]
+
+
+async def _migrate(address: Address) -> None:
+    async with opened(address):
+        await migrate.apply_pending()
+
+
+@contextmanager
+def _postgres_database(server: str, *, template: str | None = None) -> Iterator[str]:
+    url = create_database(server, template=template)
+    try:
+        yield url
+    finally:
+        drop_database(url)
+
+
+def run_apart(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on a loop of its own, in a thread, away from the loop of any test."""
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy, closed and without a write-ahead log."""
+    file = tmp_path_factory.mktemp("template") / "laurel.sqlite3"
+    run_apart(_migrate(Address("sqlite", str(file))))
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database to copy; nobody may stay connected to it."""
+    with _postgres_database(postgres_server) as url:
+        run_apart(_migrate(Address("postgres", url)))
+        yield url
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine under test; a test that uses it, or a database, runs once on each."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def empty_address(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Address]:
+    """The address of a database without any table."""
+    if engine == "sqlite":
+        yield Address("sqlite", str(tmp_path / "laurel.sqlite3"))
+        return
+    with _postgres_database(request.getfixturevalue("postgres_server")) as url:
+        yield Address("postgres", url)
+
+
+@pytest.fixture
+def database_address(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Address]:
+    """The address of a migrated, empty database that nobody has opened."""
+    if engine == "sqlite":
+        file = tmp_path / "laurel.sqlite3"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+        yield Address("sqlite", str(file))
+        return
+    server = request.getfixturevalue("postgres_server")
+    template = request.getfixturevalue("postgres_template")
+    with _postgres_database(server, template=template) as url:
+        yield Address("postgres", url)
+
+
+@pytest.fixture
+async def database(database_address: Address) -> AsyncIterator[Address]:
+    """A migrated, empty database, open for `server.storage.sql` in this test and its tasks."""
+    async with opened(database_address, pool_size=4):
+        yield database_address
+
+
+@pytest.fixture
+def replay_database(engine: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The URL of an empty PostgreSQL database, or None on SQLite, which needs no server."""
+    if engine == "sqlite":
+        yield None
+        return
+    with _postgres_database(request.getfixturevalue("postgres_server")) as url:
+        yield url

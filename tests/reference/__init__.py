@@ -1,0 +1,1 @@
+"""An independent reading of the programme rules, to check the server against."""
