@@ -66,9 +66,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def empty_address(
-    engine: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[Address]:
+def empty_address(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
     """The address of a database without any table."""
     if engine == "sqlite":
         yield Address("sqlite", str(tmp_path / "laurel.sqlite3"))

@@ -23,7 +23,6 @@ MAXIMUM_DRAWS = 5
 """How often one call draws new numbers for those that were taken. With a million cards out, a draw
 is taken one time in ten million: a fifth round means that the source of chance is broken."""
 
-
 ID_MAXIMUM = 2**63 - 1
 
 
@@ -267,21 +266,25 @@ async def resolve_card(
 async def _meant_by(
     reference: MemberReference | None, principal: Principal, path: Path
 ) -> tuple[int, CardView | None]:
-    own = principal.member_id if principal.kind is PrincipalKind.MEMBER else None
     if reference is None:
-        if own is None:
+        if principal.kind is not PrincipalKind.MEMBER or principal.member_id is None:
             raise errors.member_missing(path)
-        return own, None
+        return principal.member_id, None
     if reference.card_number is not None:
         number_path = (*path, "cardNumber")
         card = await card_by_number(reference.card_number, path=number_path)
-        if own not in (None, card.member_id):
+        if not _may_refer_to(card.member_id, principal):
             raise errors.unknown_number(number_path)
         return card.member_id, card
     member_id = await member_of(reference, path=path)
-    if own not in (None, member_id):
+    if not _may_refer_to(member_id, principal):
         raise errors.unknown_member((*path, _step(reference)))
     return member_id, None
+
+
+def _may_refer_to(member_id: int, principal: Principal) -> bool:
+    is_of_operator = principal.kind in (PrincipalKind.STAFF, PrincipalKind.KEY)
+    return is_of_operator or principal.member_id == member_id
 
 
 async def member_of(reference: MemberReference, *, path: Path = ()) -> int:

@@ -1,5 +1,6 @@
 """How a mutation writes: once for each idempotency key, in one transaction, refusals as problems."""
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ async def write_once(
     *,
     work: Callable[[], Awaitable[_Result]],
     result: type[_Result],
-    present: Callable[[_Result], _Shown],
+    present: Callable[[_Result], _Shown | Awaitable[_Shown]],
     hashed: Any = None,
 ) -> _Shown | Problem:
     """Do `work` once for the input's `idempotency_key` and show its result.
@@ -40,4 +41,5 @@ async def write_once(
         )
     except DomainError as error:
         return problem_of(error, context.language)
-    return present(answer)
+    shown = present(answer)
+    return await shown if inspect.isawaitable(shown) else shown

@@ -98,21 +98,26 @@ def check(rule: Access, principal: Principal) -> None:
     )
 
 
-def query(rule: Access, *, description: str, name: str | None = None) -> Any:
+_Field = Callable[[Callable[..., Any]], Any]
+
+
+def query(rule: Access, *, description: str, name: str | None = None) -> _Field:
     """A root field that reads, with its access rule."""
-    return strawberry.field(
+    field: _Field = strawberry.field(
         description=description,
         name=name,
         extensions=[Guard(rule)],
         directives=[AccessDirective(who=rule.shown)],
     )
+    return field
 
 
-def mutation(rule: Access, *, description: str, name: str | None = None) -> Any:
+def mutation(rule: Access, *, description: str, name: str | None = None) -> _Field:
     """A root field that writes, with its access rule."""
-    return strawberry.mutation(
+    field: _Field = strawberry.mutation(
         description=description,
         name=name,
         extensions=[Guard(rule)],
         directives=[AccessDirective(who=rule.shown)],
     )
+    return field

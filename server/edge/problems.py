@@ -116,7 +116,8 @@ def presents(error: type[errors.DomainError]) -> Callable[[_Presenter], _Present
 def problem_of(error: errors.DomainError, language: str) -> Problem:
     """The GraphQL problem that tells of the failure, its message in the language."""
     message = messages.text(error.reason, language, **error.facts)
-    return _presenters[type(error)](error, message)
+    presenter = next(_presenters[kind] for kind in type(error).__mro__ if kind in _presenters)
+    return presenter(error, message)
 
 
 def shown_path(path: errors.Path) -> list[str]:

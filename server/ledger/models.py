@@ -11,6 +11,7 @@ from server.members.models import Member
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
 from server.storage.indexes import PartialIndex
+from server.storage.periods import period_of
 
 
 class LedgerAccount(Model):
@@ -196,47 +197,50 @@ async def balance_rows(member_ids: Iterable[int], at: Instant) -> Sequence[sql.R
     )
 
 
-async def expiring_lots(member_id: int, asset: str, after: Instant) -> Sequence[sql.Row]:
-    """(expires_at, available_at, remaining) of the lots that expire after the instant."""
+async def holding_rows(member_ids: Iterable[int]) -> Sequence[sql.Row]:
+    """Each account of the members with each of its open lots (null without any), first expiring
+    first: member_id, asset, granted, redeemed and expired totals, remaining, available_at,
+    expires_at."""
+    values = sql.padded(member_ids)
     return await sql.fetch(
-        "SELECT l.expires_at, l.available_at, l.remaining FROM lots l"
-        " JOIN ledger_accounts a ON a.id = l.account_id"
-        " WHERE a.member_id = $1 AND a.asset = $2 AND l.remaining > 0 AND l.expires_at > $3"
-        " ORDER BY l.expires_at, l.sequence",
-        member_id,
-        asset,
-        after,
+        "SELECT a.member_id, a.asset, a.granted_total, a.redeemed_total, a.expired_total,"
+        " l.remaining, l.available_at, l.expires_at"
+        " FROM ledger_accounts a LEFT JOIN lots l ON l.account_id = a.id AND l.remaining > 0"
+        f" WHERE a.member_id IN ({sql.placeholders(len(values))})"
+        " ORDER BY a.id, l.expires_at, l.sequence",
+        *values,
     )
 
 
 async def statement_rows(
-    member_id: int, asset: str, before: int, limit: int
+    member_id: int, asset: str, at: Instant, before: int, limit: int
 ) -> Sequence[sql.Row]:
-    """The newest `limit` postings with a sequence below `before`, newest first: sequence, debit,
-    amount, balance_after, reason, rule, reference, occurred_at."""
-    return await sql.fetch(
-        "SELECT p.sequence, p.debit, p.amount, p.balance_after, p.reason, p.rule, p.reference,"
-        " p.occurred_at FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
-        " WHERE a.member_id = $1 AND a.asset = $2 AND p.sequence < $3"
-        " ORDER BY p.sequence DESC LIMIT $4",
-        member_id,
-        asset,
-        before,
-        limit,
-    )
+    """The newest `limit` lines of the account with a sequence below `before`, newest first:
+    sequence, debit, amount, balance_after, reason, rule, reference, occurred_at.
 
-
-async def unbooked_expiries(member_id: int, asset: str, at: Instant) -> Sequence[sql.Row]:
-    """What expired by the instant and is not in the journal yet, oldest first: account's
-    last_sequence and balance, remaining, rule, expires_at."""
+    What has expired by the instant and is not booked yet stands on top, with the sequence and the
+    balance that it will be booked with.
+    """
     return await sql.fetch(
-        "SELECT a.last_sequence, a.balance, l.remaining, l.rule, l.expires_at"
+        "SELECT * FROM ("
+        "SELECT a.last_sequence + ROW_NUMBER() OVER (ORDER BY l.expires_at, l.sequence)"
+        " AS sequence, 'member' AS debit, l.remaining AS amount,"
+        " a.balance - CAST(SUM(l.remaining) OVER (ORDER BY l.expires_at, l.sequence) AS BIGINT)"
+        " AS balance_after, 'expiry' AS reason, l.rule AS rule,"
+        " CAST(NULL AS BIGINT) AS reference, l.expires_at AS occurred_at"
         " FROM ledger_accounts a JOIN lots l ON l.account_id = a.id"
         " WHERE a.member_id = $1 AND a.asset = $2 AND l.remaining > 0 AND l.expires_at <= $3"
-        " ORDER BY l.expires_at, l.sequence",
+        " UNION ALL SELECT * FROM ("
+        "SELECT p.sequence, p.debit, p.amount, p.balance_after, p.reason, p.rule, p.reference,"
+        " p.occurred_at FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
+        " WHERE a.member_id = $1 AND a.asset = $2 AND p.sequence < $4"
+        " ORDER BY p.sequence DESC LIMIT $5) AS booked"
+        ") AS lines WHERE sequence < $4 ORDER BY sequence DESC LIMIT $5",
         member_id,
         asset,
         at,
+        before,
+        limit,
     )
 
 
@@ -253,4 +257,28 @@ async def lots_as_of(member_id: int, asset: str, at: Instant) -> Sequence[sql.Ro
         member_id,
         asset,
         at,
+    )
+
+
+async def flow_rows(edges: Sequence[Instant]) -> Sequence[sql.Row]:
+    """(asset, span, granted, redeemed, expired) over all members, for the spans that the ascending
+    edges part, as `period_of` numbers them; what lies at or after the last edge is left out.
+
+    What has expired and is not booked yet counts as expired when it did.
+    """
+    last = f"${len(edges)}"
+    return await sql.fetch(
+        "SELECT asset, span, CAST(SUM(granted) AS BIGINT), CAST(SUM(redeemed) AS BIGINT),"
+        " CAST(SUM(expired) AS BIGINT) FROM ("
+        f"SELECT a.asset AS asset, {period_of('p.occurred_at', len(edges))} AS span,"
+        " SUM(CASE WHEN p.debit = 'issued' THEN p.amount ELSE 0 END) AS granted,"
+        " SUM(CASE WHEN p.credit = 'redeemed' THEN p.amount ELSE 0 END) AS redeemed,"
+        " SUM(CASE WHEN p.credit = 'expired' THEN p.amount ELSE 0 END) AS expired"
+        " FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
+        f" WHERE p.occurred_at < {last} GROUP BY 1, 2"
+        f" UNION ALL SELECT a.asset, {period_of('l.expires_at', len(edges))}, 0, 0,"
+        " SUM(l.remaining) FROM lots l JOIN ledger_accounts a ON a.id = l.account_id"
+        f" WHERE l.remaining > 0 AND l.expires_at < {last} GROUP BY 1, 2"
+        ") AS flows GROUP BY asset, span",
+        *edges,
     )

@@ -4,8 +4,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from server.clock import Instant
+import msgspec
+
+from server.clock import NEVER, Instant
 
 GENESIS_HASH = "0" * 64
 """What the first posting of an account is chained to."""
@@ -58,6 +61,66 @@ class Take:
 
     lot: OpenLot
     amount: int
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """One account at one instant, in points or minor units."""
+
+    available: int = 0
+    pending: int = 0
+    granted_total: int = 0
+    redeemed_total: int = 0
+    expired_total: int = 0
+
+
+class OpenValue(NamedTuple):
+    """What is left of a lot, and when it can be used."""
+
+    remaining: int
+    available_at: Instant
+    expires_at: Instant
+
+
+class ExpiringValue(msgspec.Struct, frozen=True):
+    """What expires at one instant if it is not spent before."""
+
+    expires_at: Instant
+    amount: int
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """A balance, and what of it expires when, first expiring first; what never expires is left
+    out."""
+
+    balance: Balance
+    expiring: tuple[ExpiringValue, ...] = ()
+
+
+def holding(
+    at: Instant,
+    granted_total: int,
+    redeemed_total: int,
+    expired_total: int,
+    *,
+    lots: Sequence[OpenValue],
+) -> Holding:
+    """What an account with these open lots holds at the instant; expired lots count as expired."""
+    usable = pending = lapsed = 0
+    expiring: dict[Instant, int] = {}
+    for remaining, available_at, expires_at in lots:
+        if expires_at <= at:
+            lapsed += remaining
+            continue
+        if available_at <= at:
+            usable += remaining
+        else:
+            pending += remaining
+        if expires_at != NEVER:
+            expiring[expires_at] = expiring.get(expires_at, 0) + remaining
+    return Holding(
+        Balance(usable, pending, granted_total, redeemed_total, expired_total + lapsed),
+        tuple(ExpiringValue(expires_at, expiring[expires_at]) for expires_at in sorted(expiring)),
+    )
 
 
 def available(lots: Iterable[OpenLot], at: Instant) -> int:

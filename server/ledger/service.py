@@ -1,45 +1,31 @@
 """The ledger's verbs: the only door to it for other domains."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from server.clock import Instant
-from server.ledger import models
 from server.ledger.journal import Grant, Journal, journal, open_accounts
-from server.ledger.rules import Reason, Side
+from server.ledger import models, rules
+from server.ledger.rules import Balance, ExpiringValue, Holding, OpenValue, Reason, Side
 
 __all__ = [
     "Balance",
     "ExpiringValue",
+    "Flow",
     "Grant",
+    "Holding",
     "Journal",
     "Reason",
     "StatementLine",
     "balance_at",
     "balances",
-    "expiring",
+    "flows",
+    "holdings",
     "journal",
     "open_accounts",
     "statement",
 ]
-
-
-class Balance(msgspec.Struct, frozen=True):
-    """One account at one instant, in points or minor units."""
-
-    available: int = 0
-    pending: int = 0
-    granted_total: int = 0
-    redeemed_total: int = 0
-    expired_total: int = 0
-
-
-class ExpiringValue(msgspec.Struct, frozen=True):
-    """What expires at one instant if it is not spent before."""
-
-    expires_at: Instant
-    amount: int
 
 
 class StatementLine(msgspec.Struct, frozen=True):
@@ -54,7 +40,27 @@ class StatementLine(msgspec.Struct, frozen=True):
     occurred_at: Instant
 
 
-NOTHING = Balance()
+class Flow(msgspec.Struct, frozen=True):
+    """What all members together were granted, redeemed and lost to expiry in a span of time."""
+
+    granted: int = 0
+    redeemed: int = 0
+    expired: int = 0
+
+    @property
+    def net(self) -> int:
+        """By how much the members' balances grew."""
+        return self.granted - self.redeemed - self.expired
+
+    def __add__(self, other: "Flow") -> "Flow":
+        return Flow(
+            self.granted + other.granted,
+            self.redeemed + other.redeemed,
+            self.expired + other.expired,
+        )
+
+
+LAST_SEQUENCE = 2**31 - 1
 
 
 async def balances(
@@ -93,18 +99,18 @@ async def balance_at(member_id: int, asset: str, at: Instant) -> Balance:
     return Balance(available=usable, pending=pending)
 
 
-async def expiring(
-    member_id: int, asset: str, *, after: Instant, until: Instant
-) -> list[ExpiringValue]:
-    """What the member holds that expires after the one and up to the other instant, by instant."""
-    amounts: dict[Instant, int] = {}
-    for expires_at, _available_at, remaining in await models.expiring_lots(
-        member_id, asset, after
-    ):
-        if expires_at > until:
-            break
-        amounts[expires_at] = amounts.get(expires_at, 0) + remaining
-    return [ExpiringValue(expires_at, amount) for expires_at, amount in amounts.items()]
+async def holdings(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, str], Holding]:
+    """The present balances by (member, asset), and what expires when; one statement."""
+    totals: dict[tuple[int, str], tuple[int, int, int]] = {}
+    lots: dict[tuple[int, str], list[OpenValue]] = {}
+    for row in await models.holding_rows(member_ids):
+        key = (row[0], row[1])
+        totals[key] = (row[2], row[3], row[4])
+        if row[5] is not None:
+            lots.setdefault(key, []).append(OpenValue(row[5], row[6], row[7]))
+    return {
+        key: rules.holding(at, *sums, lots=lots.get(key, ())) for key, sums in totals.items()
+    }
 
 
 async def statement(
@@ -115,25 +121,10 @@ async def statement(
     What has expired and is not booked yet stands at the top, with the numbers and balances that it
     will be booked with, so that a line never changes.
     """
-    due = await models.unbooked_expiries(member_id, asset, at)
-    lines: list[StatementLine] = []
-    balance = due[0][1] if due else 0
-    for offset, (last_sequence, _balance, remaining, rule, expires_at) in enumerate(due, 1):
-        balance -= remaining
-        lines.append(
-            StatementLine(
-                last_sequence + offset, -remaining, balance, Reason.EXPIRY, rule, None, expires_at
-            )
-        )
-    lines.reverse()
-    if before is not None:
-        lines = [line for line in lines if line.sequence < before]
-    if len(lines) >= limit:
-        return lines[:limit]
-    booked = await models.statement_rows(
-        member_id, asset, 2**31 - 1 if before is None else before, limit - len(lines)
+    rows = await models.statement_rows(
+        member_id, asset, at, LAST_SEQUENCE if before is None else before, limit
     )
-    return lines + [
+    return [
         StatementLine(
             sequence,
             -amount if debit == Side.MEMBER else amount,
@@ -143,5 +134,14 @@ async def statement(
             reference,
             occurred_at,
         )
-        for sequence, debit, amount, balance_after, reason, rule, reference, occurred_at in booked
+        for sequence, debit, amount, balance_after, reason, rule, reference, occurred_at in rows
     ]
+
+
+async def flows(edges: Sequence[Instant]) -> dict[tuple[str, int], Flow]:
+    """What flowed in each span of time by (asset, span), spans without any left out; one statement.
+
+    The edges ascend. Span 0 is the time before the first, span n that from edge n - 1 on until just
+    before edge n. What has expired by then counts, whether or not that has been booked.
+    """
+    return {(row[0], row[1]): Flow(*row[2:]) for row in await models.flow_rows(edges)}

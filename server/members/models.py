@@ -37,8 +37,8 @@ class Account(Model):
     """What one signs in with: an e-mail address and a password, for a member or for staff."""
 
     id = IdField()
-    member: fields.ForeignKeyNullableRelation[Member] = fields.ForeignKeyField(
-        "laurel.Member", null=True, on_delete=fields.RESTRICT, unique=True
+    member: fields.OneToOneNullableRelation[Member] = fields.OneToOneField(
+        "laurel.Member", null=True, on_delete=fields.RESTRICT
     )
     email = fields.CharField(254)
     email_key = fields.CharField(254, unique=True)  # case-folded: one account an address
@@ -252,3 +252,12 @@ async def revoke_api_key(key_id: int, *, now: int) -> bool:
     """End an API key; whether it stood."""
     statement = "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"
     return await sql.execute(statement, now, key_id) == 1
+
+
+async def enrolment_counts(at: int) -> Sequence[sql.Row]:
+    """(month of enrolment, number of members) of those enrolled up to the instant."""
+    return await sql.fetch(
+        "SELECT enrolled_local_month, COUNT(*) FROM members WHERE enrolled_at <= $1"
+        " GROUP BY enrolled_local_month",
+        at,
+    )

@@ -139,6 +139,11 @@ async def page_of_members(*, first: int, after_id: int = 0) -> MemberPage:
     return MemberPage(tuple(Profile(*row) for row in rows[:first]), len(rows) > first)
 
 
+async def enrolments_by_month(at: Instant) -> dict[int, int]:
+    """How many members enrolled in each local month (year * 100 + month), up to the instant."""
+    return {row[0]: row[1] for row in await models.enrolment_counts(at)}
+
+
 async def update_profile(
     member_id: int,
     *,

@@ -23,6 +23,7 @@ from server.members.profiles import (
     MemberPage,
     NewMember,
     Profile,
+    enrolments_by_month,
     find_member,
     members_by_external_id,
     page_of_members,
@@ -32,7 +33,6 @@ from server.members.profiles import (
     register_members,
     update_profile,
 )
-from server.members.rules import valid_external_id
 from server.members.rules import valid_external_id
 from server.members.sessions import (
     open_session,
@@ -59,6 +59,7 @@ __all__ = [
     "create_account",
     "create_api_key",
     "create_staff",
+    "enrolments_by_month",
     "find_member",
     "hash_password",
     "jwks",
@@ -80,7 +81,6 @@ __all__ = [
     "sign_out_with",
     "sign_up",
     "update_profile",
-    "valid_external_id",
     "valid_external_id",
 ]
 

@@ -6,6 +6,7 @@ from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
+from server.clock import Instant
 from server.members.models import Member
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
@@ -99,4 +100,28 @@ async def outcomes(purchase_ids: Iterable[int]) -> Sequence[sql.Row]:
     return await sql.fetch(
         f"SELECT id, outcome FROM purchases WHERE id IN ({sql.placeholders(len(values))})",
         *values,
+    )
+
+
+async def month_rows(at: Instant) -> Sequence[sql.Row]:
+    """By local month, of the purchases up to the instant: local_month, members with a purchase,
+    members with two or more, purchases, net and eligible spend."""
+    return await sql.fetch(
+        "SELECT local_month, COUNT(*), COUNT(CASE WHEN purchases > 1 THEN 1 END),"
+        " CAST(SUM(purchases) AS BIGINT), CAST(SUM(net) AS BIGINT), CAST(SUM(eligible) AS BIGINT)"
+        " FROM (SELECT local_month, member_id, COUNT(*) AS purchases, SUM(net_minor) AS net,"
+        " SUM(eligible_minor) AS eligible FROM purchases WHERE occurred_at <= $1"
+        " GROUP BY local_month, member_id) AS by_member GROUP BY local_month ORDER BY local_month",
+        at,
+    )
+
+
+async def cohort_rows(at: Instant) -> Sequence[sql.Row]:
+    """(month of enrolment, local month, members of the one with a purchase in the other), of the
+    purchases up to the instant."""
+    return await sql.fetch(
+        "SELECT m.enrolled_local_month, a.local_month, COUNT(*)"
+        " FROM (SELECT DISTINCT local_month, member_id FROM purchases WHERE occurred_at <= $1) a"
+        " JOIN members m ON m.id = a.member_id GROUP BY 1, 2",
+        at,
     )

@@ -1,6 +1,9 @@
 """The verbs of purchases: recording what tills send, exactly once, many in one commit."""
 
 from collections.abc import Sequence
+
+import msgspec
+
 from server.clock import Instant
 from server.errors import DomainError, InvalidInput
 from server.purchases import models, rules
@@ -23,9 +26,12 @@ __all__ = [
     "EarnedPoints",
     "EarnedRule",
     "Line",
+    "PurchaseMonth",
     "RecordedBatch",
     "RecordedPurchase",
     "Submission",
+    "active_by_cohort",
+    "months",
     "outcomes",
     "record",
     "record_many",
@@ -68,3 +74,24 @@ async def outcomes(purchase_ids: Sequence[int]) -> dict[int, RecordedPurchase]:
         return {}
     return {row[0]: decoded(row[1]) for row in await models.outcomes(purchase_ids)}
 
+
+class PurchaseMonth(msgspec.Struct, frozen=True):
+    """The purchases of one local month; money is in minor units."""
+
+    local_month: int  # year * 100 + month
+    active_members: int  # with a purchase
+    repeat_members: int  # with two or more
+    purchases: int
+    net_minor: int  # may be negative
+    eligible_minor: int
+
+
+async def months(at: Instant) -> list[PurchaseMonth]:
+    """Every local month with a purchase up to the instant, ascending; one statement."""
+    return [PurchaseMonth(*row) for row in await models.month_rows(at)]
+
+
+async def active_by_cohort(at: Instant) -> dict[tuple[int, int], int]:
+    """How many of the members enrolled in one month made a purchase in another, up to the instant,
+    by (month of enrolment, month of purchase), each as year * 100 + month; without zeros."""
+    return {(row[0], row[1]): row[2] for row in await models.cohort_rows(at)}

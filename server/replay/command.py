@@ -20,7 +20,7 @@ from server.replay.folder import Folder
 from server.replay.play import HOUSEHOLDS_PER_CHUNK, Player
 from server.replay.policy import policy_days
 from server.replay.prefetch import prefetched
-from server.replay.programme_file import Programme, read_programme
+from server.replay.programme_file import ProgrammeFile, read_programme
 from server.replay.report import Advance, Report, duration
 from server.replay.session import Session, Where
 from server.replay.steps import Batch, Limits, steps
@@ -167,7 +167,7 @@ def _basket_file(options: ReplayOptions, place: Folder, report: Report) -> Path:
 
 def _play(
     options: ReplayOptions,
-    programme: Programme,
+    programme: ProgrammeFile,
     path: Path,
     opened: Session,
     place: Folder,

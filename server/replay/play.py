@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from server.programme.document import RedemptionPolicy
 from server.replay.checkpoint import PendingRedemptions, State, StateFile
 from server.replay.client import Client
 from server.replay.errors import ReplayStopped
 from server.replay.operations import POINT_BALANCES, RECORD_PURCHASES, REDEEM_POINTS, Answer
-from server.replay.policy import RedemptionPolicy, chunks, redeeming
+from server.replay.policy import chunks, redeeming
 from server.replay.steps import Batch, RedemptionRun, Step
 
 HOUSEHOLDS_PER_CHUNK = 500

@@ -3,35 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal
-
-from msgspec import Meta, Struct
+from typing import get_args
 
 from server import clock
+from server.programme.document import RedemptionPolicy, Weekday
 
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-WEEKDAYS: tuple[Weekday, ...] = (
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-)
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)  # from Monday on
 
 
-class RedemptionPolicy(Struct, frozen=True):
-    """What members do on one day of each week: the programme file's `redemption_policy`."""
-
-    weekday: Weekday
-    threshold_points: Annotated[int, Meta(ge=0)]
-    redeem_points: Annotated[int, Meta(ge=1)]
-    max_redemptions_per_run: Annotated[int, Meta(ge=0)]
-
-    def redeems(self, available: int) -> bool:
-        """Whether a member with so many available points redeems (once more)."""
-        return available >= self.threshold_points and available >= self.redeem_points
+def redeems(policy: RedemptionPolicy, available: int) -> bool:
+    """Whether a member with so many available points redeems (once more)."""
+    return available >= policy.threshold_points and available >= policy.redeem_points
 
 
 @dataclass(frozen=True)
@@ -62,7 +44,7 @@ def redeeming(
     return tuple(
         household
         for household, available in balances
-        if available is not None and policy.redeems(available)
+        if available is not None and redeems(policy, available)
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from server.demo_credentials import REPLAY_KEY
 from server.replay import databases
 from server.replay.checkpoint import (
     FOLDER_TARGET,
@@ -18,10 +19,10 @@ from server.replay.client import Client, instant_text
 from server.replay.errors import ReplayStopped
 from server.replay.folder import Folder
 from server.replay.operations import PROGRAMME
-from server.replay.programme_file import Programme
+from server.replay.programme_file import ProgrammeFile
 from server.replay.server_process import OwnServer, RemoteServer
 
-DEMO_REPLAY_KEY = "laurel_demo_replay_key"
+DEMO_REPLAY_KEY = REPLAY_KEY
 """The API key that a demo server accepts for replays."""
 
 Say = Callable[[str], None]
@@ -52,7 +53,7 @@ class Session:
 
 @contextmanager
 def opened(
-    where: Where, programme: Programme, replay: str, folder: Folder, say: Say
+    where: Where, programme: ProgrammeFile, replay: str, folder: Folder, say: Say
 ) -> Iterator[Session]:
     """The session with a server on a fresh database, or on one that has a part of this replay."""
     before = folder.state.read()
@@ -61,9 +62,10 @@ def opened(
         say(f"{folder.database} is gone.")
         start = Start.AFRESH
     _announce(start, before, replay, say)
-    fresh = State(replay=replay, target=where.target, phase="preparing")
-    keeps_state = before is not None and start in (Start.RESUME, Start.RESULTS_ONLY)
-    state = before if keeps_state and before is not None else fresh
+    if before is not None and start in (Start.RESUME, Start.RESULTS_ONLY):
+        state = before
+    else:
+        state = State(replay=replay, target=where.target, phase="preparing")
     if where.url is not None:
         with _running(where.url, where.api_key, programme, folder, state) as session:
             yield session
@@ -87,7 +89,7 @@ def _announce(start: Start, before: State | None, replay: str, say: Say) -> None
 
 @contextmanager
 def _running(
-    url: str, api_key: str | None, programme: Programme, folder: Folder, state: State
+    url: str, api_key: str | None, programme: ProgrammeFile, folder: Folder, state: State
 ) -> Iterator[Session]:
     """A session with a server that runs already and applies the same programme."""
     with Client(RemoteServer(url), api_key or DEMO_REPLAY_KEY) as client:
@@ -98,7 +100,7 @@ def _running(
         yield Session(client, state)
 
 
-def _check_programme(client: Client, programme: Programme) -> None:
+def _check_programme(client: Client, programme: ProgrammeFile) -> None:
     """Raises ReplayStopped unless the server applies the file's programme at its first instant."""
     at = programme.starts_at
     variables = msgspec.json.encode({"at": instant_text(at)})
@@ -114,7 +116,7 @@ def _check_programme(client: Client, programme: Programme) -> None:
 def _own(
     where: Where,
     start: Start,
-    programme: Programme,
+    programme: ProgrammeFile,
     folder: Folder,
     state: State,
     say: Say,
@@ -141,7 +143,7 @@ def _prepare(
     where: Where,
     start: Start,
     server: OwnServer,
-    programme: Programme,
+    programme: ProgrammeFile,
     folder: Folder,
     state: State,
     say: Say,

@@ -10,6 +10,7 @@ from server.clock import Instant
 from server.members.models import Member
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
+from server.storage.periods import period_of
 
 
 class Voucher(Model):
@@ -23,6 +24,7 @@ class Voucher(Model):
     points = fields.BigIntField()
     value_minor = fields.BigIntField()
     currency = fields.CharField(3)
+    digits = fields.SmallIntField()  # a major unit has 10**digits minor units
     issued_at = InstantField()
     status = fields.CharField(8)  # issued
 
@@ -37,7 +39,9 @@ class Voucher(Model):
         )
 
 
-VOUCHER_COLUMNS = "id, member_id, code, points, value_minor, currency, issued_at, status"
+VOUCHER_COLUMNS = (
+    "id, member_id, code, points, value_minor, currency, digits, issued_at, status"
+)
 INSERT_VOUCHER = sql.insert("vouchers", VOUCHER_COLUMNS)
 
 
@@ -69,9 +73,11 @@ async def voucher_counts(member_ids: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
-async def issued_between(start: Instant, end: Instant) -> int:
-    """How many vouchers were issued from `start` until just before `end`."""
-    row = await sql.fetch_one(
-        "SELECT COUNT(*) FROM vouchers WHERE issued_at >= $1 AND issued_at < $2", start, end
+async def issued_counts(edges: Sequence[Instant]) -> Sequence[sql.Row]:
+    """(span, number of vouchers issued in it) for the spans that the ascending edges part, as
+    `period_of` numbers them; what lies at or after the last edge is left out."""
+    return await sql.fetch(
+        f"SELECT {period_of('issued_at', len(edges))} AS span, COUNT(*) FROM vouchers"
+        f" WHERE issued_at < ${len(edges)} GROUP BY 1",
+        *edges,
     )
-    return int(row[0]) if row else 0

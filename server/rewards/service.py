@@ -18,6 +18,19 @@ from server.rewards import models, rules
 from server.storage import sql
 from server.storage.ids import new_id
 
+__all__ = [
+    "MemberReference",
+    "Redeemed",
+    "RedeemedBatch",
+    "Redemption",
+    "VoucherView",
+    "issued_counts",
+    "redeem",
+    "redeem_many",
+    "voucher",
+    "voucher_counts",
+    "vouchers",
+]
 VOUCHER_RULE = "voucher"
 
 
@@ -30,6 +43,7 @@ class VoucherView(msgspec.Struct, frozen=True):
     points: int
     value_minor: int
     currency: str
+    digits: int
     issued_at: Instant
     status: str
 
@@ -38,7 +52,6 @@ class Redeemed(msgspec.Struct, frozen=True, tag="redeemed"):
     """What a redemption did, as it was first answered."""
 
     voucher: VoucherView
-    digits: int
     points: int
     points_available_after: int
 
@@ -118,6 +131,7 @@ async def _redeem(
         points=redemption.points,
         value_minor=rules.voucher_value_minor(redemption.points, published.programme),
         currency=published.programme.programme.currency,
+        digits=digits_of(published.programme),
         issued_at=now,
         status="issued",
     )
@@ -129,7 +143,7 @@ async def _redeem(
         rule=VOUCHER_RULE,
         reference=voucher.id,
     )
-    return Redeemed(voucher, digits_of(published.programme), redemption.points, left)
+    return Redeemed(voucher, redemption.points, left)
 
 
 async def vouchers(member_id: int, *, before: int | None, limit: int) -> list[VoucherView]:
@@ -149,6 +163,10 @@ async def voucher_counts(member_ids: Iterable[int]) -> dict[int, int]:
     return {row[0]: row[1] for row in await models.voucher_counts(member_ids)}
 
 
-async def issued_between(start: Instant, end: Instant) -> int:
-    """How many vouchers were issued from `start` until just before `end`."""
-    return await models.issued_between(start, end)
+async def issued_counts(edges: Sequence[Instant]) -> dict[int, int]:
+    """How many vouchers were issued in each span of time, spans without any left out.
+
+    The edges ascend. Span 0 is the time before the first, span n that from edge n - 1 on until just
+    before edge n.
+    """
+    return {row[0]: row[1] for row in await models.issued_counts(edges)}

@@ -58,3 +58,15 @@ async def show_drift(report: migrate.Report = print) -> int:
     report("The models have changed without a migration. It would be:\n")
     report(missing)
     return TO_DO
+
+
+async def refusal(address: Address) -> str | None:
+    """Why a command can't work on the open database, or None: it lacks migrations or is newer."""
+    if newer := await migrate.unknown():
+        return f"the database {address.shown} is newer than this code: it has {newer[0]}"
+    if steps := await migrate.pending():
+        return (
+            f"the database {address.shown} lacks {len(steps)} migration(s): run"
+            " `python -m server migrate --yes` first"
+        )
+    return None

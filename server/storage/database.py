@@ -104,7 +104,7 @@ def _credentials(address: Address, *, pool_size: int) -> dict[str, Any]:
 def orm_settings(address: Address, *, pool_size: int = POOL_SIZE) -> dict[str, Any]:
     """Tortoise's configuration for the address. Each engine has its own connection name, because
     Tortoise remembers statements with their placeholders by that name."""
-    backend = {"sqlite": "server.storage.sqlite", "postgres": "tortoise.backends.asyncpg"}
+    backend = {"sqlite": "server.storage.sqlite", "postgres": "server.storage.postgres"}
     return {
         "connections": {
             address.engine: {

@@ -6,8 +6,7 @@ mean that the table is built anew, they also lose its other constraints, indexes
 
 import copy
 import re
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeGuard
 
@@ -22,6 +21,8 @@ from tortoise.migrations.schema_editor.data import ModelSqlData
 from tortoise.migrations.schema_editor.sqlite import SqliteSchemaEditor
 from tortoise.models import MetaInfo, Model
 
+from server.storage.sqlite import split_statements
+
 Constraint = CheckConstraint | UniqueConstraint
 
 
@@ -32,7 +33,10 @@ class _ConstraintsOfNewTables(BaseSchemaEditor):
 
     def _get_model_sql_data(self, model: type[Model]) -> ModelSqlData:
         self._constraints = [
-            replace(constraint, fields=self._resolve_fields_to_columns(model, constraint.fields))
+            replace(
+                constraint,
+                fields=tuple(self._resolve_fields_to_columns(model, constraint.fields)),
+            )
             if isinstance(constraint, UniqueConstraint)
             else constraint
             for constraint in model._meta.constraints or ()
@@ -315,15 +319,3 @@ def _is_partial(constraint: Constraint) -> TypeGuard[UniqueConstraint]:
 
 def _column(field: Field[Any]) -> str:
     return field.source_field or field.model_field_name
-
-
-def split_statements(script: str) -> Iterator[str]:
-    """The statements of a script, also where a text, a comment or a trigger has semicolons."""
-    statement = ""
-    for piece in re.split(r"(?<=;)", script):
-        statement += piece
-        if sqlite3.complete_statement(statement):
-            yield statement.strip()
-            statement = ""
-    if statement.strip():
-        yield statement.strip()

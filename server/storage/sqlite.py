@@ -6,8 +6,9 @@ with `query_only`, so that a long write never blocks a read.
 """
 
 import asyncio
+import re
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -40,6 +41,18 @@ async def fetch_tuples(
     return rows
 
 
+def split_statements(script: str) -> Iterator[str]:
+    """The statements of a script, also where a text, a comment or a trigger has semicolons."""
+    statement = ""
+    for piece in re.split(r"(?<=;)", script):
+        statement += piece
+        if sqlite3.complete_statement(statement):
+            yield statement.strip()
+            statement = ""
+    if statement.strip():
+        yield statement.strip()
+
+
 class ImmediateTransaction(SqliteTransactionWrapper):
     """A transaction that takes the write lock at its start."""
 
@@ -53,6 +66,11 @@ class ImmediateTransaction(SqliteTransactionWrapper):
             # The statement goes on in its thread; what it begins must not stay open.
             await self._connection.rollback()
             raise
+
+    async def execute_script(self, query: str) -> None:
+        """Run several statements in the transaction, which sqlite3's own scripts would commit."""
+        for statement in split_statements(query):
+            await self.execute_query(statement)
 
 
 class MigrationTransaction(ImmediateTransaction):
@@ -114,6 +132,8 @@ class DurableSqliteClient(SqliteClient):
     def __init__(self, file_path: str, **options: Any) -> None:
         options.setdefault("synchronous", "FULL")
         options.setdefault("busy_timeout", BUSY_TIMEOUT_MILLISECONDS)
+        # Without it REPLACE deletes rows past the triggers that refuse it.
+        options.setdefault("recursive_triggers", "ON")
         super().__init__(file_path, **options)
         self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._opened_readers: list[aiosqlite.Connection] = []

@@ -1,6 +1,7 @@
 """Tables of tiers, and their named queries."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
@@ -95,6 +96,16 @@ ADD_TO_DAY = sql.insert(
 INSERT_CHANGE = sql.insert("tier_changes", "id, member_id, changed_at, level_before, level_after")
 
 
+class Moment(NamedTuple):
+    """A moment to count members at: those enrolled before `end`, by their spend on the local days
+    after `after_day` up to `last_day`."""
+
+    end: Instant
+    after_day: int
+    last_day: int
+    minimums: tuple[int, ...]
+
+
 async def states(member_ids: Iterable[int]) -> Sequence[sql.Row]:
     """The members' states (STATE_COLUMNS)."""
     values = sql.padded(member_ids)
@@ -117,36 +128,28 @@ async def days_since(member_ids: Iterable[int], first_day: int) -> Sequence[sql.
     )
 
 
-async def level_counts(before: Instant) -> Sequence[sql.Row]:
-    """(level, number of members) after the last booked change before the instant, of the members
-    enrolled before it who have ever changed."""
-    return await sql.fetch(
-        "SELECT c.level_after, COUNT(*) FROM tier_changes c JOIN"
-        " (SELECT member_id, MAX(id) AS id FROM tier_changes WHERE changed_at < $1"
-        " GROUP BY member_id) last ON last.id = c.id GROUP BY c.level_after",
-        before,
+async def reaching_counts(moments: Sequence[Moment]) -> Sequence[int]:
+    """For each moment, one after the other, and each of its minimums: how many of the members
+    enrolled before its end had at least that much spend in its window."""
+    spends: list[str] = []
+    counts: list[str] = []
+    values: list[int] = [min(moment.after_day for moment in moments)]
+    for number, moment in enumerate(moments):
+        first = len(values) + 1
+        spends.append(
+            f"CASE WHEN m.enrolled_at < ${first} THEN CAST(COALESCE(SUM(CASE WHEN"
+            f" d.local_day > ${first + 1} AND d.local_day <= ${first + 2}"
+            f" THEN d.spend_minor END), 0) AS BIGINT) END AS spend_{number}"
+        )
+        counts += [
+            f"COUNT(CASE WHEN spend_{number} >= ${place} THEN 1 END)"
+            for place, _ in enumerate(moment.minimums, first + 3)
+        ]
+        values += [moment.end, moment.after_day, moment.last_day, *moment.minimums]
+    row = await sql.fetch_one(
+        f"SELECT {', '.join(counts)} FROM (SELECT {', '.join(spends)} FROM members m"
+        " LEFT JOIN tier_days d ON d.member_id = m.id AND d.local_day > $1"
+        " GROUP BY m.id, m.enrolled_at) AS members",
+        *values,
     )
-
-
-async def first_levels(before: Instant) -> Sequence[sql.Row]:
-    """(level, number of members) of the members enrolled before the instant whose tier has not
-    changed before it: the level they had at first."""
-    return await sql.fetch(
-        "SELECT COALESCE((SELECT c.level_before FROM tier_changes c WHERE c.member_id = s.member_id"
-        " ORDER BY c.changed_at, c.id LIMIT 1), s.level) AS level, COUNT(*)"
-        " FROM tier_states s JOIN members m ON m.id = s.member_id WHERE m.enrolled_at < $1"
-        " AND NOT EXISTS (SELECT 1 FROM tier_changes c WHERE c.member_id = s.member_id"
-        " AND c.changed_at < $1) GROUP BY 1",
-        before,
-    )
-
-
-async def states_due(day: int, after_member: int, limit: int) -> Sequence[sql.Row]:
-    """States (STATE_COLUMNS) from whose window spend has left by the day, by member id."""
-    return await sql.fetch(
-        f"SELECT {STATE_COLUMNS} FROM tier_states WHERE next_drop_day <= $1 AND member_id > $2"
-        " ORDER BY member_id LIMIT $3",
-        day,
-        after_member,
-        limit,
-    )
+    return row or ()

@@ -1,7 +1,8 @@
 """The verbs of tiers: counting purchases, and telling a member's tier at any instant."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 
@@ -12,6 +13,9 @@ from server.storage import sql
 from server.storage.ids import new_id
 from server.tiers import models, rules
 from server.tiers.rules import State
+
+COUNTS_PER_STATEMENT = 1000
+"""How many numbers of members one statement counts: both engines limit a statement's columns."""
 
 
 class TierView(msgspec.Struct, frozen=True):
@@ -225,45 +229,38 @@ def _view(state: State, programme: Programme) -> TierView:
 
 
 async def members_by_level(
-    boundaries: Sequence[Instant], programme: Programme, at: Instant
+    moments: Sequence[tuple[Instant, Programme]],
 ) -> list[dict[str, int]]:
-    """For each boundary: how many of the members enrolled before it had which tier just before it.
+    """For each (end, programme): how many of the members enrolled before the end had which tier of
+    the programme just before it, in the order of its tiers, zeros included.
 
-    Drops that time alone has caused and that are not booked yet are counted too.
+    It follows from the purchases that are recorded by now, late arrivals included, and not from
+    what has been booked: whether anybody's tier was looked at since does not matter. One statement
+    serves COUNTS_PER_STATEMENT moments times tiers.
     """
     counts: list[dict[str, int]] = []
-    for boundary in boundaries:
-        tally: dict[str, int] = {}
-        for query in (models.level_counts, models.first_levels):
-            for level, number in await query(boundary):
-                tally[level] = tally.get(level, 0) + number
-        counts.append(tally)
-    today = clock.local_day(at, programme.programme.timezone)
-    after, batch = 0, 500
-    while rows := await models.states_due(today, after, batch):
-        states = {row[0]: State(*row[1:]) for row in rows}
-        days = await _days_of(states, programme.tiers.window_days)
-        for id_, state in states.items():
-            changes = rules.advance(
-                replace(state),
-                today,
-                days.get(id_, {}),
-                levels=programme.tiers.levels,
-                window_days=programme.tiers.window_days,
-                zone_name=programme.programme.timezone,
+    most = max((len(programme.tiers.levels) for _, programme in moments), default=1)
+    size = COUNTS_PER_STATEMENT // most
+    for start in range(0, len(moments), size):
+        batch = moments[start : start + size]
+        reaching = iter(await models.reaching_counts([_moment(*each) for each in batch]))
+        for _, programme in batch:
+            levels = programme.tiers.levels
+            reached = [*islice(reaching, len(levels)), 0]
+            counts.append(
+                {
+                    level.name: reached[place] - reached[place + 1]
+                    for place, level in enumerate(levels)
+                }
             )
-            _move(counts, boundaries, changes)
-        after = rows[-1][0]
     return counts
 
 
-def _move(
-    counts: Sequence[dict[str, int]],
-    boundaries: Sequence[Instant],
-    changes: Sequence[rules.Change],
-) -> None:
-    for tally, boundary in zip(counts, boundaries, strict=True):
-        for change in changes:
-            if change.changed_at < boundary:
-                tally[change.level_before] -= 1
-                tally[change.level_after] = tally.get(change.level_after, 0) + 1
+def _moment(end: Instant, programme: Programme) -> models.Moment:
+    day = clock.local_day(Instant(end - 1), programme.programme.timezone)
+    return models.Moment(
+        end=end,
+        after_day=day - programme.tiers.window_days,
+        last_day=day,
+        minimums=tuple(level.min_spend_minor for level in programme.tiers.levels),
+    )

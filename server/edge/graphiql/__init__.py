@@ -7,6 +7,7 @@ What the examples do and who may sign in is the caller's: nothing here knows the
 from server.edge.graphiql.page import (
     ApiKeyIdentity,
     Example,
+    Identity,
     PasswordIdentity,
     SignInOptions,
 )
@@ -15,6 +16,7 @@ from server.edge.graphiql.routes import graphiql_routes
 __all__ = [
     "ApiKeyIdentity",
     "Example",
+    "Identity",
     "PasswordIdentity",
     "SignInOptions",
     "graphiql_routes",

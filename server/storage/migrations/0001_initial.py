@@ -85,11 +85,10 @@ class Migration(migrations.Migration):
                 ("id", IdField(primary_key=True, unique=True, db_index=True)),
                 (
                     "member",
-                    fields.ForeignKeyField(
+                    fields.OneToOneField(
                         "laurel.Member",
                         source_field="member_id",
                         null=True,
-                        unique=True,
                         db_constraint=True,
                         to_field="id",
                         on_delete=OnDelete.RESTRICT,
@@ -509,9 +508,9 @@ class Migration(migrations.Migration):
                 ),
                 ("number", fields.IntField()),
                 ("product_id", fields.CharField(max_length=64)),
-                ("department", fields.CharField(max_length=64)),
-                ("product_category", fields.CharField(max_length=64)),
-                ("product_type", fields.CharField(max_length=64)),
+                ("department", fields.CharField(max_length=120)),
+                ("product_category", fields.CharField(max_length=120)),
+                ("product_type", fields.CharField(max_length=120)),
                 ("quantity", fields.BigIntField()),
                 ("sales_minor", fields.BigIntField()),
                 ("coupon_minor", fields.BigIntField()),
@@ -708,6 +707,7 @@ class Migration(migrations.Migration):
                 ("points", fields.BigIntField()),
                 ("value_minor", fields.BigIntField()),
                 ("currency", fields.CharField(max_length=3)),
+                ("digits", fields.SmallIntField()),
                 ("issued_at", InstantField()),
                 ("status", fields.CharField(max_length=8)),
             ],

@@ -1,0 +1,234 @@
+"""The command line: python -m server serve | migrate | schema | programme | keys | staff | replay."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from server.errors import DomainError
+from server.principal import Scope, StaffRole
+from server.settings import InvalidSettings, Mode, Settings, read
+from server.storage import commands, database, sql
+from server.storage.database import CannotOpen
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+programme_cli = typer.Typer(no_args_is_help=True, help="The programme's rules.")
+keys_cli = typer.Typer(no_args_is_help=True, help="The keys of tills and shops.")
+staff_cli = typer.Typer(no_args_is_help=True, help="The accounts of the operator's staff.")
+cli.add_typer(programme_cli, name="programme")
+cli.add_typer(keys_cli, name="keys")
+cli.add_typer(staff_cli, name="staff")
+
+DataOption = Annotated[
+    Path | None, typer.Option(help="The folder of the SQLite database [default: data].")
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(help="A database's URL instead, such as postgres://user@host:5432/name."),
+]
+EXIT_REFUSED = 1
+_Answer = TypeVar("_Answer")
+
+
+def _refuse(message: str) -> typer.Exit:
+    print(f"laurel: {message}", file=sys.stderr)
+    return typer.Exit(EXIT_REFUSED)
+
+
+def _settings(**given: object) -> Settings:
+    try:
+        settings = read(**given)
+        _ = settings.address
+    except (InvalidSettings, CannotOpen) as error:
+        raise _refuse(str(error)) from None
+    return settings
+
+
+def _with_database(
+    settings: Settings, work: Coroutine[Any, Any, _Answer], *, writable: bool = True
+) -> _Answer:
+    """Run the coroutine with the database open; what can't be done ends in one line and exit 1."""
+    from server.programme.commands import CommandRefused  # noqa: PLC0415 - only these commands need it
+
+    async def run() -> _Answer:
+        async with database.opened(settings.address, writable=writable):
+            if refusal := await commands.refusal(settings.address):
+                raise CannotOpen(refusal)
+            return await work
+
+    try:
+        return asyncio.run(run())
+    except (CannotOpen, CommandRefused) as error:
+        raise _refuse(str(error)) from None
+    except DomainError as error:
+        from server import messages  # noqa: PLC0415 - only refusals need it
+
+        said = messages.text(error.reason, "en", **error.facts)
+        accepted = getattr(error, "accepted", None)
+        raise _refuse(f"{said} Accepted: {accepted}" if accepted else said) from None
+    finally:
+        work.close()
+
+
+@cli.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="The port; 0 for a free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo", help="With sample members and known credentials; implies --migrate."
+        ),
+    ] = False,
+    apply_migrations: Annotated[
+        bool, typer.Option("--migrate", help="Apply pending migrations first.")
+    ] = False,
+    stop_with_stdin: Annotated[
+        bool, typer.Option("--stop-with-stdin", help="Stop when standard input ends.")
+    ] = False,
+) -> None:
+    """Serves the API, on the database that the options or LAUREL_DATABASE and LAUREL_DATA name."""
+    from server.launch import CannotServe, launch  # noqa: PLC0415 - the schema takes a while to load
+
+    settings = _settings(
+        port=port, host=host, data=data, database=database, mode=Mode.DEMO if demo else None
+    )
+    try:
+        launch(settings, applies_migrations=demo or apply_migrations, stops_with_stdin=stop_with_stdin)
+    except CannotServe as error:
+        raise _refuse(str(error)) from None
+
+
+@cli.command("migrate")
+def migrate_command(
+    yes: Annotated[bool, typer.Option("--yes", help="Apply them.")] = False,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Instead, compare the migrations with the models.")
+    ] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Says which migrations the database lacks, and with --yes applies them."""
+    if drift:
+        raise typer.Exit(asyncio.run(commands.show_drift()))
+    settings = _settings(data=data, database=database)
+    raise typer.Exit(asyncio.run(commands.migrate_database(settings.address, apply=yes)))
+
+
+@cli.command()
+def schema() -> None:
+    """Prints the GraphQL schema."""
+    from server.schema import schema as joined  # noqa: PLC0415 - the schema takes a while to load
+
+    print(joined.as_str())
+
+
+@programme_cli.command("publish")
+def publish(
+    file: Annotated[Path, typer.Argument(help="The programme as a YAML file.")],
+    effective: Annotated[
+        str | None,
+        typer.Option(help="From when on it counts: a date or an instant; now if left out."),
+    ] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Publishes a programme as the next version."""
+    from server.programme import commands as programme  # noqa: PLC0415 - only these commands need it
+
+    settings = _settings(data=data, database=database)
+    print(_with_database(settings, programme.publish(file, effective)))
+
+
+@programme_cli.command("show")
+def show(
+    version: Annotated[int | None, typer.Argument(help="The version; the present one if left out.")]
+    = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Prints a version of the programme as YAML."""
+    from server.programme import commands as programme  # noqa: PLC0415 - only these commands need it
+
+    settings = _settings(data=data, database=database)
+    print(_with_database(settings, programme.show(version), writable=False))
+
+
+@programme_cli.command("diff")
+def diff(
+    old: Annotated[str, typer.Argument(help="A version's number, or a file.")],
+    new: Annotated[str, typer.Argument(help="A version's number, or a file.")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Prints what differs between two programmes, a line each."""
+    from server.programme import commands as programme  # noqa: PLC0415 - only these commands need it
+
+    settings = _settings(data=data, database=database)
+    print(_with_database(settings, programme.diff(old, new), writable=False))
+
+
+@keys_cli.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="Whose key it is, for your own lists.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated.")],
+    partner: Annotated[str, typer.Option(help="Whose shops it records purchases of.")] = "house",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Makes an API key and prints it, this once."""
+    from server.members import service as members  # noqa: PLC0415 - only these commands need it
+
+    async def create() -> members.CreatedApiKey:
+        async with sql.transaction():
+            return await members.create_api_key(name, partner, scope)
+
+    made = _with_database(_settings(data=data, database=database), create())
+    if as_json:
+        print(json.dumps({"id": str(made.id), "key": made.key}))
+    else:
+        print(f"{made.key}\nKeep it now: it can't be shown again.")
+
+
+@staff_cli.command("create")
+def create_staff(
+    email: Annotated[str, typer.Argument(help="The address to sign in with.")],
+    role: Annotated[StaffRole, typer.Option(help="What they may do.")] = StaffRole.SUPPORT,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Makes an account for one of the staff; asks for the password."""
+    from server.members import service as members  # noqa: PLC0415 - only these commands need it
+
+    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+
+    async def create() -> int:
+        hashed = await members.hash_password(password)
+        async with sql.transaction():
+            return await members.create_staff(email, hashed, role)
+
+    _with_database(_settings(data=data, database=database), create())
+    print(f"{email} can sign in as {role.value}.")
+
+
+def _add_replay() -> None:
+    from server.replay.command import replay  # noqa: PLC0415 - kept beside its registration
+
+    cli.command("replay")(replay)
+
+
+_add_replay()
+
+if __name__ == "__main__":
+    try:
+        cli()
+    except BrokenPipeError:
+        os._exit(EXIT_REFUSED)  # the reader of our output is gone; there is no one to tell

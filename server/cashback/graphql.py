@@ -1,0 +1,69 @@
+"""Cashback in the schema."""
+
+from collections.abc import Sequence
+
+import strawberry
+
+from server import clock
+from server.cashback import service
+from server.cashback.service import Totals
+from server.edge.context import Info
+from server.edge.scalars import Money
+from server.ledger.graphql import holding_of
+from server.ledger.rules import Balance
+from server.programme import service as programme
+from server.programme.document import Programme
+
+
+@strawberry.type(description="A member's cashback, exact at the instant of the request.")
+class Cashback:
+    """The cashback of a member."""
+
+    available: Money = strawberry.field(description="Cashback that can be used now.")
+    pending: Money = strawberry.field(description="Cashback that becomes available later.")
+    lifetime_accrued: Money = strawberry.field(
+        description="All cashback ever accrued, pending or available or used."
+    )
+    month_cap: Money = strawberry.field(description="The most that a calendar month can bring.")
+    member_id: strawberry.Private[int]
+    currency: strawberry.Private[str]
+    digits: strawberry.Private[int]
+
+    @strawberry.field(description="What the monthly cap has cut off so far.")
+    async def lifetime_capped(self, info: Info) -> Money:
+        """What was lost to the cap."""
+        totals = await info.context.loader(_totals).load(self.member_id)
+        return Money.of(totals.capped_minor, self.currency, self.digits)
+
+    @strawberry.field(description="What purchases of the present calendar month have accrued.")
+    async def month_accrued(self, info: Info) -> Money:
+        """What this month brought."""
+        totals = await info.context.loader(_totals).load(self.member_id)
+        return Money.of(totals.this_month_minor, self.currency, self.digits)
+
+
+_NOTHING = Totals()
+
+
+async def _totals(member_ids: list[int]) -> Sequence[Totals]:
+    now = clock.now()
+    zone = (await programme.rulebook()).at(now).programme.programme.timezone
+    found = await service.totals(member_ids, clock.local_day(now, zone))
+    return [found.get(member_id, _NOTHING) for member_id in member_ids]
+
+
+async def cashback_of_member(
+    info: Info, member_id: int, programme_now: Programme, digits: int
+) -> Cashback:
+    """The member's cashback."""
+    currency = programme_now.programme.currency
+    balance: Balance = (await holding_of(info, member_id, currency)).balance
+    return Cashback(
+        available=Money.of(balance.available, currency, digits),
+        pending=Money.of(balance.pending, currency, digits),
+        lifetime_accrued=Money.of(balance.granted_total, currency, digits),
+        month_cap=Money.of(programme_now.cashback.monthly_cap_minor, currency, digits),
+        member_id=member_id,
+        currency=currency,
+        digits=digits,
+    )

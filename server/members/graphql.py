@@ -1,0 +1,260 @@
+"""Signing up, in and out, and a member's own profile, in the schema."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Annotated, Any, cast
+
+import strawberry
+from graphql import GraphQLError
+
+from server.edge import nodes
+from server.edge.context import Info
+from server.edge.mutation import write_once
+from server.edge.permissions import ALL_STAFF, EVERYONE, MEMBER, Access, check, mutation
+from server.edge.problems import Problem, problem_of
+from server.errors import CredentialsRejected as Rejected
+from server.errors import DomainError
+from server.errors import InvalidInput as Invalid
+from server.members import service
+from server.members.service import OpenedSession, TooManySignIns
+from server.members.shapes import (
+    Profile,
+    RefreshSessionInput,
+    RefreshSessionResult,
+    Session,
+    SignedOut,
+    SignInInput,
+    SignInResult,
+    SignOutInput,
+    SignOutResult,
+    SignUpInput,
+    SignUpResult,
+    UpdateProfileInput,
+    UpdateProfileResult,
+)
+from server.storage import sql
+
+_SIGNED_IN = Access(members=True, roles=ALL_STAFF)
+
+
+async def _session_shown(opened: OpenedSession) -> Session:
+    tokens = await service.session_tokens(opened)
+    return Session(
+        access_token=tokens.access_token,
+        access_token_expires_at=tokens.access_token_expires_at,
+        refresh_token=tokens.refresh_token,
+        refresh_token_expires_at=tokens.refresh_token_expires_at,
+        member_id=None if opened.member_id is None else nodes.global_id("Member", opened.member_id),
+    )
+
+
+def _profile_shown(profile: service.Profile) -> Profile:
+    return Profile(
+        member_id=nodes.global_id("Member", profile.id),
+        name=profile.name,
+        birthday=None if profile.birthday is None else date.fromisoformat(profile.birthday),
+        locale=profile.locale,
+        time_zone=profile.time_zone,
+    )
+
+
+def _too_many(error: TooManySignIns) -> GraphQLError:
+    return GraphQLError(
+        "Too many people are signing in at the moment. Try again in a few seconds.",
+        extensions={"code": "TOO_MANY_SIGN_INS", "retryAfterSeconds": error.retry_after_seconds},
+    )
+
+
+# ---------------------------------------------------------------- signing up
+
+Enrol = Callable[[SignUpInput], Awaitable[int]]
+"""Makes a member of the person, with all that the programme gives; the id. In the transaction."""
+
+
+async def answer_sign_up(info: Info, input: SignUpInput, *, enrol: Enrol) -> SignUpResult:
+    """What signUp answers: `enrol` and an account with a session, once for each key.
+
+    The tokens are never stored. A repetition makes them again from the stored session, for who
+    knows the password.
+    """
+    try:
+        return cast(SignUpResult, await _sign_up(info, input, enrol))
+    except DomainError as error:
+        return cast(SignUpResult, problem_of(error, info.context.language))
+    except TooManySignIns as error:
+        raise _too_many(error) from error
+
+
+async def _sign_up(info: Info, input: SignUpInput, enrol: Enrol) -> Any:
+    path = ("input", "password")
+    password_hash = await service.hash_password(input.password, path=path)
+    own: OpenedSession | None = None
+
+    async def work() -> OpenedSession:
+        nonlocal own
+        try:
+            member_id = await enrol(input)
+            account_id = await service.create_account(member_id, input.email, password_hash)
+            own = await service.open_session(account_id, input.device_name)
+            return own
+        except DomainError as error:
+            raise error.below("input") from error
+
+    answer: OpenedSession | Problem = await write_once(
+        info,
+        input,
+        work=work,
+        result=OpenedSession,
+        present=lambda opened: opened,
+        hashed=_without_password(input),
+    )
+    if not isinstance(answer, OpenedSession):
+        return answer
+    if answer != own and not await service.password_matches(answer.account_id, input.password):
+        raise Rejected("credentials.rejected")
+    return await _session_shown(answer)
+
+
+def _without_password(input: SignUpInput | SignInInput) -> dict[str, Any]:
+    left_out = ("password", "idempotency_key")
+    return {name: value for name, value in vars(input).items() if name not in left_out}
+
+
+# ---------------------------------------------------------------- the rest
+
+
+async def _sign_in(info: Info, input: SignInInput) -> Any:
+    checked = await service.check_credentials(input.email, input.password)
+
+    async def work() -> OpenedSession:
+        try:
+            return await service.sign_in(checked, input.device_name)
+        except DomainError as error:
+            raise error.below("input") from error
+
+    answer: OpenedSession | Problem = await write_once(
+        info,
+        input,
+        work=work,
+        result=OpenedSession,
+        present=lambda opened: opened,
+        hashed=_without_password(input),
+    )
+    if not isinstance(answer, OpenedSession):
+        return answer
+    if answer.account_id != checked.account_id:  # the address has another owner since
+        raise Rejected("credentials.rejected")
+    return await _session_shown(answer)
+
+
+def _changes(input: UpdateProfileInput) -> dict[str, Any]:
+    """What is given, for `service.update_profile`. Raises InvalidInput for a null that can't be."""
+    given = {
+        "name": input.name,
+        "birthday": input.birthday.isoformat() if input.birthday else input.birthday,
+        "locale": input.locale,
+        "time_zone": input.time_zone,
+    }
+    for field, path, accepted in (
+        ("locale", "locale", "a language tag such as en-GB"),
+        ("time_zone", "timeZone", "the name of a time zone such as Europe/London"),
+    ):
+        if given[field] is None:
+            raise Invalid("input.required", path=("input", path), accepted=accepted)
+    return {field: value for field, value in given.items() if value is not strawberry.UNSET}
+
+
+@strawberry.type
+class MemberMutation:
+    """The root fields of members that write, but for signUp, which belongs to enrolment."""
+
+    @mutation(
+        EVERYONE,
+        description="Sign in with e-mail address and password. An unknown address and a wrong "
+        "password are refused alike.",
+    )
+    async def sign_in(
+        self,
+        info: Info,
+        input: Annotated[SignInInput, strawberry.argument(description="Who signs in.")],
+    ) -> SignInResult:
+        """Open a session."""
+        try:
+            return cast(SignInResult, await _sign_in(info, input))
+        except DomainError as error:
+            return cast(SignInResult, problem_of(error, info.context.language))
+        except TooManySignIns as error:
+            raise _too_many(error) from error
+
+    @mutation(
+        EVERYONE,
+        description="Get a session's next tokens. A refresh token that was used before ends the "
+        "session, since somebody else may have it.",
+    )
+    async def refresh_session(
+        self,
+        info: Info,
+        input: Annotated[
+            RefreshSessionInput, strawberry.argument(description="Which session to go on with.")
+        ],
+    ) -> RefreshSessionResult:
+        """Begin the session's next generation."""
+        try:
+            return await _session_shown(await service.refresh_session(input.refresh_token))
+        except DomainError as error:
+            return cast(RefreshSessionResult, problem_of(error, info.context.language))
+
+    @mutation(
+        EVERYONE,
+        description="End a session: the caller's, or the one that a refresh token belongs to. It "
+        "may be sent again.",
+    )
+    async def sign_out(
+        self,
+        info: Info,
+        input: Annotated[SignOutInput, strawberry.argument(description="Which session to end.")],
+    ) -> SignOutResult:
+        """End a session."""
+        if input.refresh_token is None:
+            check(_SIGNED_IN, info.context.principal)
+        try:
+            was_active = await _sign_out(input.refresh_token, info.context.principal.session_id)
+        except DomainError as error:
+            return cast(SignOutResult, problem_of(error, info.context.language))
+        return SignedOut(was_active=was_active)
+
+    @mutation(MEMBER, description="Change the signed-in member's profile.")
+    async def update_profile(
+        self,
+        info: Info,
+        input: Annotated[UpdateProfileInput, strawberry.argument(description="What to change.")],
+    ) -> UpdateProfileResult:
+        """Change what is given."""
+        member_id = info.context.principal.member_id or 0
+
+        async def work() -> service.Profile:
+            try:
+                return await service.update_profile(member_id, **changes)
+            except DomainError as error:
+                raise error.below("input") from error
+
+        try:
+            changes = _changes(input)
+        except DomainError as error:
+            return cast(UpdateProfileResult, problem_of(error, info.context.language))
+        answer = await write_once(
+            info,
+            input,
+            work=work,
+            result=service.Profile,
+            present=_profile_shown,
+            hashed=sorted(changes.items()),  # pairs, because a null here is not the same as nothing
+        )
+        return cast(UpdateProfileResult, answer)
+
+
+async def _sign_out(refresh_token: str | None, session_id: int | None) -> bool:
+    async with sql.transaction():
+        if refresh_token is not None:
+            return await service.sign_out_with(refresh_token)
+        return await service.sign_out(session_id=session_id or 0)

@@ -1,0 +1,275 @@
+"""The member in the schema: what the phone shows, joined from every domain."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any
+
+import strawberry
+from graphql import GraphQLError
+
+from server import clock
+from server.cards import service as cards
+from server.cards.graphql import Card, MemberReference, card_of_member, member_reference
+from server.cashback.graphql import Cashback, cashback_of_member
+from server.challenges.graphql import ChallengeStatus, challenges_of_member
+from server.clock import Instant
+from server.edge import nodes, pages
+from server.edge.context import Info
+from server.edge.nodes import Node
+from server.edge.pages import PageInfo
+from server.edge.permissions import EVERYONE, MEMBER, access, query
+from server.edge.scalars import Money
+from server.enrolment.service import digits_of
+from server.errors import DomainError
+from server.ledger import service as ledger
+from server.ledger.graphql import (
+    ActivityConnection,
+    Points,
+    activity_of_member,
+    points_of_member,
+)
+from server.members import service as members
+from server.members.service import Profile
+from server.money import POINTS
+from server.principal import PrincipalKind, Scope, StaffRole
+from server.programme import service as programme
+from server.programme.service import PublishedProgramme
+from server.rewards.graphql import VoucherConnection, voucher_count_of_member, vouchers_of_member
+from server.tiers.graphql import TierStatus, shown_tier, tier_view_of_member
+
+MAXIMUM_BALANCES = 500
+First = Annotated[int, strawberry.argument(description="How many at most: 1 to 100.")]
+After = Annotated[
+    str | None,
+    strawberry.argument(description="The `endCursor` of the page before; null for the first page."),
+]
+
+
+@strawberry.type(description="A member of the programme, and all that is theirs.")
+class Member(Node):
+    """A member."""
+
+    external_id: str | None = strawberry.field(
+        description="The member's id in the operator's systems; null if they have none."
+    )
+    name: str | None = strawberry.field(description="The name to greet with, if given.")
+    birthday: date | None = strawberry.field(description="The day of birth, if given.")
+    locale: str = strawberry.field(description="The member's language, as a BCP 47 tag.")
+    time_zone: str = strawberry.field(description="The member's time zone, as an IANA name.")
+    enrolled_at: Instant = strawberry.field(description="Since when they are a member.")
+    number: strawberry.Private[int]
+
+    @strawberry.field(description="The member's card.")
+    async def card(self, info: Info) -> Card:
+        """The current card."""
+        return await card_of_member(info, self.number)
+
+    @strawberry.field(description="The member's points.")
+    async def points(self, info: Info) -> Points:
+        """The points."""
+        return await points_of_member(info, self.number)
+
+    @strawberry.field(description="The member's tier.")
+    async def tier(self, info: Info) -> TierStatus:
+        """The tier."""
+        view = await tier_view_of_member(info, self.number)
+        published = await _programme_now(info)
+        return shown_tier(view, published.programme, digits_of(published.programme))
+
+    @strawberry.field(description="Eligible spend over the whole membership.")
+    async def eligible_spend(self, info: Info) -> Money:
+        """The lifetime spend."""
+        view = await tier_view_of_member(info, self.number)
+        rules = (await _programme_now(info)).programme
+        return Money.of(view.lifetime_spend_minor, rules.programme.currency, digits_of(rules))
+
+    @strawberry.field(description="The member's cashback.")
+    async def cashback(self, info: Info) -> Cashback:
+        """The cashback."""
+        rules = (await _programme_now(info)).programme
+        return await cashback_of_member(info, self.number, rules, digits_of(rules))
+
+    @strawberry.field(description="How the member stands in each challenge of the programme.")
+    async def challenges(self, info: Info) -> list[ChallengeStatus]:
+        """The challenges."""
+        zone = (await _programme_now(info)).programme.programme.timezone
+        return await challenges_of_member(info, self.number, zone)
+
+    @strawberry.field(description="The vouchers that the member bought, the newest first.")
+    async def vouchers(self, first: First = 20, after: After = None) -> VoucherConnection:
+        """A page of vouchers."""
+        return await vouchers_of_member(self.number, first=first, after=after)
+
+    @strawberry.field(description="How many vouchers the member has bought so far.")
+    async def vouchers_issued(self, info: Info) -> int:
+        """The number of vouchers."""
+        return await voucher_count_of_member(info, self.number)
+
+    @strawberry.field(description="The member's statement of points, the newest line first.")
+    async def activity(
+        self, info: Info, first: First = 20, after: After = None
+    ) -> ActivityConnection:
+        """A page of the statement."""
+        return await activity_of_member(info, self.number, first=first, after=after)
+
+
+async def _programmes(keys: list[str]) -> Sequence[PublishedProgramme]:
+    published = (await programme.rulebook()).at(clock.now())
+    return [published for _ in keys]
+
+
+async def _programme_now(info: Info) -> PublishedProgramme:
+    return await info.context.loader(_programmes).load("now")
+
+
+async def _profiles(member_ids: list[int]) -> Sequence[Profile | None]:
+    found = await members.profiles(member_ids)
+    return [found.get(member_id) for member_id in member_ids]
+
+
+def _shown(profile: Profile) -> Member:
+    return Member(
+        id=nodes.global_id("Member", profile.id),
+        external_id=profile.external_id,
+        name=profile.name,
+        birthday=None if profile.birthday is None else date.fromisoformat(profile.birthday),
+        locale=profile.locale,
+        time_zone=profile.time_zone,
+        enrolled_at=profile.enrolled_at,
+        number=profile.id,
+    )
+
+
+async def _member(info: Info, member_id: int) -> Member | None:
+    profile = await info.context.loader(_profiles).load(member_id)
+    return None if profile is None else _shown(profile)
+
+
+_READERS = access(Scope.MEMBERS_READ, roles=frozenset(StaffRole))
+
+
+@nodes.fetches("Member")
+async def _member_node(info: Info, member_id: int) -> Member | None:
+    principal = info.context.principal
+    is_own = principal.kind is PrincipalKind.MEMBER and principal.member_id == member_id
+    return await _member(info, member_id) if is_own or _READERS.allows(principal) else None
+
+
+@strawberry.type(description="A member with their place in the list.")
+class MemberEdge:
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="The member's place, for `after`.")
+    node: Member = strawberry.field(description="The member.")
+
+
+@strawberry.type(description="A page of members, in the order in which they joined.")
+class MemberConnection:
+    """Relay's connection."""
+
+    edges: list[MemberEdge] = strawberry.field(description="The members with their places.")
+    nodes: list[Member] = strawberry.field(description="The members alone.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands in the list.")
+
+
+@strawberry.type(description="What a member whom another system knows by an id can spend.")
+class PointBalance:
+    """One balance of several."""
+
+    external_id: str = strawberry.field(description="The member's id in the operator's systems.")
+    available: int = strawberry.field(description="Points that can be spent now.")
+    pending: int = strawberry.field(description="Points that become available later.")
+
+
+@strawberry.type
+class MembershipQueries:
+    """The root fields that read members."""
+
+    @query(MEMBER, description="The signed-in member: the home screen in one round trip.")
+    async def me(self, info: Info) -> Member:
+        """The caller."""
+        member = await _member(info, info.context.principal.member_id or 0)
+        if member is None:
+            raise GraphQLError(
+                "This account belongs to no member.", extensions={"code": "FORBIDDEN"}
+            )
+        return member
+
+    @query(
+        _READERS,
+        description="One member, found by id, external id or card number; null if none is found. A "
+        "blocked or replaced card finds no one.",
+    )
+    async def member(
+        self,
+        info: Info,
+        by: Annotated[MemberReference, strawberry.argument(description="Who is meant.")],
+    ) -> Member | None:
+        """A member by reference."""
+        try:
+            reference = member_reference(by, path=("by",))
+            assert reference is not None, "the schema requires it"
+            return await _member(info, await cards.member_of(reference, path=("by",)))
+        except DomainError:
+            return None
+
+    @query(_READERS, description="All members, in the order in which they joined.")
+    async def members(self, first: First = 20, after: After = None) -> MemberConnection:
+        """A page of members."""
+        limit, position = pages.page(first, after)
+        page = await members.page_of_members(first=limit, after_id=position or 0)
+        shown = [_shown(profile) for profile in page.members]
+        cursors = [pages.cursor(profile.id) for profile in page.members]
+        return MemberConnection(
+            edges=[
+                MemberEdge(cursor=at, node=node) for at, node in zip(cursors, shown, strict=True)
+            ],
+            nodes=shown,
+            page_info=pages.page_info(cursors, more=page.has_next, after=after),
+        )
+
+    @query(
+        access(Scope.MEMBERS_READ, Scope.POINTS_REDEEM, roles=frozenset(StaffRole)),
+        description="What several members can spend, in the order asked; unknown ids are left out.",
+    )
+    async def point_balances(
+        self,
+        external_ids: Annotated[
+            list[str],
+            strawberry.argument(description="Ids of the operator's systems: up to 500."),
+        ],
+    ) -> list[PointBalance]:
+        """Balances by external id."""
+        if len(external_ids) > MAXIMUM_BALANCES:
+            raise GraphQLError(
+                f"`externalIds` takes up to {MAXIMUM_BALANCES} ids, not {len(external_ids)}.",
+                extensions={"code": "INVALID_INPUT"},
+            )
+        found = await members.members_by_external_id(external_ids)
+        balances = await ledger.balances(found.values(), clock.now()) if found else {}
+        return [
+            _balance(external_id, balances.get((found[external_id], POINTS)))
+            for external_id in external_ids
+            if external_id in found
+        ]
+
+    @query(
+        EVERYONE,
+        description="The thing with this id, as far as the caller may see it; null if there is "
+        "none, or none for this caller.",
+    )
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")],
+    ) -> Node | None:
+        """Relay's node."""
+        found: Any = await nodes.find(info, id)
+        return found  # type: ignore[no-any-return] # of one of the types that implement Node
+
+
+def _balance(external_id: str, balance: ledger.Balance | None) -> PointBalance:
+    usable = balance or ledger.Balance()
+    return PointBalance(
+        external_id=external_id, available=usable.available, pending=usable.pending
+    )

@@ -1,0 +1,375 @@
+"""Purchases in the schema: what tills send, and what they are told."""
+
+from typing import Annotated, Any, cast
+
+import strawberry
+
+from server import clock
+from server.cards.graphql import CardUnusable, MemberReference, member_reference
+from server.clock import Instant
+from server.edge import nodes
+from server.edge.context import Info
+from server.edge.enums import described
+from server.edge.idempotency import NothingWritten
+from server.edge.mutation import write_once
+from server.edge.permissions import access, mutation
+from server.edge.problems import (
+    ExternalIdConflict,
+    IdempotencyConflict,
+    InvalidInput,
+    NotFound,
+    problem_of,
+)
+from server.edge.scalars import CurrencyCode, Money
+from server.errors import DomainError
+from server.principal import Scope
+from server.purchases import service
+from server.purchases.service import Draft, EarnedRule, Line, RecordedBatch, Submission
+from server.purchases.service import RecordedPurchase as Outcome
+from server.refusals import Refusal
+
+described(
+    EarnedRule,
+    description="Which rule of the programme gave points.",
+    BASE="Eligible spend at the base rate, rounded down.",
+    TIER="The tier's multiplier on the base points, rounded down.",
+    CATEGORY="The bonus on spend in some departments, rounded down.",
+    WELCOME="Enrolment.",
+    CHALLENGE="A completed challenge.",
+    STREAK="A challenge completed in enough periods in a row.",
+)
+
+
+# ---------------------------------------------------------------- what tills are told
+
+
+@strawberry.type(description="Points that one rule gave for a purchase.")
+class EarnedPoints:
+    """Points by rule."""
+
+    rule: EarnedRule = strawberry.field(description="The rule.")
+    points: int = strawberry.field(description="How many; never 0.")
+    challenge: str | None = strawberry.field(
+        description="The key of the challenge, for CHALLENGE and STREAK; null otherwise."
+    )
+    available_at: Instant = strawberry.field(description="From when on they can be spent.")
+    expires_at: Instant = strawberry.field(description="When they lapse if not spent before.")
+
+
+@strawberry.type(description="Cashback of a purchase.")
+class CashbackAccrued:
+    """Cashback of one purchase."""
+
+    accrued: Money = strawberry.field(description="What it brought.")
+    cut_by_cap: Money = strawberry.field(description="What the monthly cap cut off.")
+    available_at: Instant = strawberry.field(description="From when on it can be used.")
+
+
+@strawberry.type(
+    description="A purchase is recorded. Sent again with the same content it gets the same answer."
+)
+class RecordedPurchase:
+    """Success of recording a purchase."""
+
+    purchase_id: strawberry.ID = strawberry.field(description="The purchase's id in this API.")
+    external_id: str = strawberry.field(description="The till's id of the purchase.")
+    member_id: strawberry.ID = strawberry.field(description="The member's id in this API.")
+    enrolled: bool = strawberry.field(
+        description="Whether this purchase made its buyer a member, by `enrolIfUnknown`."
+    )
+    programme_version: int = strawberry.field(
+        description="The version of the programme whose rules were applied: the one in effect at "
+        "`occurredAt`."
+    )
+    net: Money = strawberry.field(description="Sales less coupons of all lines.")
+    eligible: Money = strawberry.field(
+        description="Sales less coupons of the lines that count, at least 0."
+    )
+    points: int = strawberry.field(
+        description="All points that it brought: the sum of `earned`."
+    )
+    earned: list[EarnedPoints] = strawberry.field(description="The points by rule.")
+    cashback: CashbackAccrued = strawberry.field(description="The cashback that it brought.")
+    tier_before: str = strawberry.field(description="The tier that applied to the purchase.")
+    tier_after: str = strawberry.field(description="The tier after it.")
+
+
+def _shown(outcome: Outcome) -> RecordedPurchase:
+    def money(amount_minor: int) -> Money:
+        return Money.of(amount_minor, outcome.currency, outcome.digits)
+
+    return RecordedPurchase(
+        purchase_id=nodes.global_id("Purchase", outcome.purchase_id),
+        external_id=outcome.external_id,
+        member_id=nodes.global_id("Member", outcome.member_id),
+        enrolled=outcome.enrolled,
+        programme_version=outcome.programme_version,
+        net=money(outcome.net_minor),
+        eligible=money(outcome.eligible_minor),
+        points=outcome.points,
+        earned=[
+            EarnedPoints(
+                rule=one.rule,
+                points=one.points,
+                challenge=one.challenge,
+                available_at=one.available_at,
+                expires_at=one.expires_at,
+            )
+            for one in outcome.earned
+        ],
+        cashback=CashbackAccrued(
+            accrued=money(outcome.cashback.accrued_minor),
+            cut_by_cap=money(outcome.cashback.capped_minor),
+            available_at=outcome.cashback.available_at,
+        ),
+        tier_before=outcome.tier_before,
+        tier_after=outcome.tier_after,
+    )
+
+
+# ---------------------------------------------------------------- what tills send
+
+
+@strawberry.input(description="One line of a basket.")
+class PurchaseLineInput:
+    """A line."""
+
+    product_id: str = strawberry.field(
+        description="The shop's id of the product: 1 to 64 printable characters."
+    )
+    quantity: int = strawberry.field(
+        description="Units, 0 or more; the amounts are for the whole line, whatever the quantity."
+    )
+    sales_minor: int = strawberry.field(
+        description="What the shop charges for the whole line after its own discounts, in minor "
+        "units of the currency, 0 or more."
+    )
+    coupon_minor: int = strawberry.field(
+        default=0,
+        description="What a manufacturer's coupon takes off it, in minor units, 0 or more.",
+    )
+    department: str | None = strawberry.field(
+        default=None,
+        description="The product's department, which bonuses, cashback, exclusions and challenges "
+        "look at: 1 to 120 printable characters; the programme's unknown label if left out.",
+    )
+    product_category: str | None = strawberry.field(
+        default=None, description="The product's category, as `department`."
+    )
+    product_type: str | None = strawberry.field(
+        default=None, description="The product's type, as `department`."
+    )
+
+
+@strawberry.input(description="A purchase as the till has it.")
+class PurchaseInput:
+    """A purchase."""
+
+    external_id: str = strawberry.field(
+        description="The till's id of the purchase, unique in its partner's shops for ever: 1 to "
+        "64 printable characters."
+    )
+    member: MemberReference = strawberry.field(description="Who bought.")
+    occurred_at: Instant = strawberry.field(
+        description="When the purchase was made. It decides what counts, however late the purchase "
+        "is sent; at most 60 seconds ahead of the server's clock."
+    )
+    store_id: str = strawberry.field(
+        description="The shop's id of the store: 1 to 64 printable characters."
+    )
+    currency_code: CurrencyCode = strawberry.field(  # type: ignore[valid-type] # an enum made from data
+        description="The currency of the amounts: the programme's."
+    )
+    lines: list[PurchaseLineInput] = strawberry.field(description="The lines: 1 to 500.")
+    enrol_if_unknown: bool = strawberry.field(
+        default=False,
+        description="Whether to enrol the buyer, at `occurredAt` and just before the purchase, if "
+        "`member.externalId` is not known yet.",
+    )
+
+
+_KEY_DESCRIPTION = (
+    "A new key for each new request, such as a UUID. Repeating a request with its key answers what "
+    "the first one did and changes nothing more."
+)
+
+
+@strawberry.input(description="A purchase to record.")
+class RecordPurchaseInput:
+    """Input of recordPurchase."""
+
+    idempotency_key: str = strawberry.field(description=_KEY_DESCRIPTION)
+    purchase: PurchaseInput = strawberry.field(description="The purchase.")
+
+
+@strawberry.input(description="Purchases to record, in one commit.")
+class RecordPurchasesInput:
+    """Input of recordPurchases."""
+
+    idempotency_key: str = strawberry.field(description=_KEY_DESCRIPTION)
+    purchases: list[PurchaseInput] = strawberry.field(
+        description="1 to 500 purchases, recorded in this order; each is answered by itself."
+    )
+
+
+RecordPurchaseResult = Annotated[
+    RecordedPurchase
+    | InvalidInput
+    | NotFound
+    | CardUnusable
+    | ExternalIdConflict
+    | IdempotencyConflict,
+    strawberry.union(
+        "RecordPurchaseResult", description="What the purchase brought, or why it is refused."
+    ),
+]
+RecordPurchaseAnswer = Annotated[
+    RecordedPurchase | InvalidInput | NotFound | CardUnusable | ExternalIdConflict,
+    strawberry.union(
+        "RecordPurchaseAnswer", description="What the purchase brought, or why it is refused."
+    ),
+]
+
+
+@strawberry.type(description="What became of each purchase.")
+class RecordedPurchases:
+    """Success of recording a batch."""
+
+    answers: list[RecordPurchaseAnswer] = strawberry.field(
+        description="One for each purchase, in the order given."
+    )
+
+
+RecordPurchasesResult = Annotated[
+    RecordedPurchases | InvalidInput | IdempotencyConflict,
+    strawberry.union("RecordPurchasesResult", description="The answers, or why there are none."),
+]
+
+
+def _submission(given: PurchaseInput, *path: str | int) -> Submission:
+    reference = member_reference(given.member, path=(*path, "member"))
+    assert reference is not None, "the schema requires it"
+    return Submission(
+        Draft(
+            external_id=given.external_id,
+            member=reference,
+            occurred_at=given.occurred_at,
+            store_id=given.store_id,
+            currency=given.currency_code.name,  # type: ignore[attr-defined] # an enum made from data
+            lines=tuple(
+                Line(
+                    line.product_id,
+                    line.department,
+                    line.product_category,
+                    line.product_type,
+                    line.quantity,
+                    line.sales_minor,
+                    line.coupon_minor,
+                )
+                for line in given.lines
+            ),
+        ),
+        given.enrol_if_unknown,
+    )
+
+
+def _partner(info: Info) -> str:
+    partner = info.context.principal.partner
+    assert partner is not None, "only keys record purchases, and every key has a partner"
+    return partner
+
+
+_TILLS = access(Scope.PURCHASES_WRITE)
+
+
+@strawberry.type
+class PurchaseMutations:
+    """The mutations of purchases, for the schema's root."""
+
+    @mutation(
+        _TILLS,
+        description="Record a purchase: points, cashback, tier and challenges follow in the same "
+        "commit. A purchase is recorded once for each external id.",
+    )
+    async def record_purchase(self, info: Info, input: RecordPurchaseInput) -> RecordPurchaseResult:
+        """Record one purchase."""
+
+        async def work() -> Outcome:
+            submission = _submission(input.purchase, "input", "purchase")
+            try:
+                return await service.record(submission, partner=_partner(info), now=clock.now())
+            except DomainError as error:
+                raise error.below("input", "purchase") from None
+
+        answer = await write_once(info, input, work=work, result=Outcome, present=_shown)
+        return cast(RecordPurchaseResult, answer)
+
+    @mutation(
+        _TILLS,
+        description="Record up to 500 purchases in one commit, in the order given. A purchase that "
+        "is refused spoils no other.",
+    )
+    async def record_purchases(
+        self, info: Info, input: RecordPurchasesInput
+    ) -> RecordPurchasesResult:
+        """Record a batch."""
+        at_hand: dict[int, Outcome] = {}
+
+        async def work() -> RecordedBatch:
+            submissions, refused = _submissions(input)
+            try:
+                answers = await service.record_many(
+                    submissions, partner=_partner(info), now=clock.now()
+                )
+            except DomainError as error:
+                raise error.below("input") from None
+            recorded = iter(answers)
+            batch = RecordedBatch(
+                tuple(
+                    _kept(refused.get(number) or next(recorded), number, at_hand)
+                    for number in range(len(input.purchases))
+                )
+            )
+            if not any(isinstance(answer, int) for answer in batch.answers):
+                raise NothingWritten(batch)
+            return batch
+
+        async def present(batch: RecordedBatch) -> RecordedPurchases:
+            ids = [answer for answer in batch.answers if isinstance(answer, int)]
+            known = at_hand or await service.outcomes(ids)
+            language = info.context.language
+            return RecordedPurchases(
+                answers=[_shown_answer(answer, known, language) for answer in batch.answers]
+            )
+
+        answer = await write_once(info, input, work=work, result=RecordedBatch, present=present)
+        return cast(RecordPurchasesResult, answer)
+
+
+def _submissions(
+    input: RecordPurchasesInput,
+) -> tuple[list[Submission], dict[int, DomainError]]:
+    """The purchases that can be submitted, and why the others can't, by position."""
+    submissions: list[Submission] = []
+    refused: dict[int, DomainError] = {}
+    for number, purchase in enumerate(input.purchases):
+        try:
+            submissions.append(_submission(purchase))
+        except DomainError as error:
+            refused[number] = error
+    return submissions, refused
+
+
+def _kept(
+    answer: Outcome | DomainError, number: int, at_hand: dict[int, Outcome]
+) -> int | Refusal:
+    if isinstance(answer, DomainError):
+        return Refusal.of(answer.below("input", "purchases", number))
+    at_hand[answer.purchase_id] = answer
+    return answer.purchase_id
+
+
+def _shown_answer(answer: int | Refusal, known: dict[int, Outcome], language: str) -> Any:
+    if isinstance(answer, Refusal):
+        return problem_of(answer.error(), language)
+    return _shown(known[answer])

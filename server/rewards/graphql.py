@@ -1,0 +1,312 @@
+"""Vouchers and redemption in the schema."""
+
+from enum import Enum
+from typing import Annotated, Any, cast
+
+import strawberry
+
+from server import clock
+from server.cards.graphql import CardUnusable, MemberReference, member_reference
+from server.clock import Instant
+from server.edge import nodes, pages
+from server.edge.context import Info
+from server.edge.enums import described
+from server.edge.idempotency import NothingWritten
+from server.edge.mutation import write_once
+from server.edge.nodes import Node
+from server.edge.pages import PageInfo
+from server.edge.permissions import access, mutation
+from server.edge.problems import (
+    IdempotencyConflict,
+    InsufficientPoints,
+    InvalidInput,
+    NotFound,
+    Problem,
+    problem_of,
+)
+from server.edge.scalars import Money
+from server.errors import DomainError
+from server.errors import InvalidInput as InvalidInputError
+from server.principal import PrincipalKind, Scope, StaffRole
+from server.refusals import Refusal
+from server.rewards import service
+from server.rewards.service import Redeemed, RedeemedBatch, Redemption, VoucherView
+
+
+class VoucherStatus(Enum):
+    """What became of a voucher."""
+
+    ISSUED = "issued"
+
+
+described(
+    VoucherStatus,
+    description="What became of a voucher.",
+    ISSUED="It was issued to the member.",
+)
+
+
+@strawberry.type(description="A voucher that a member bought with points.")
+class Voucher(Node):
+    """A voucher."""
+
+    code: str = strawberry.field(description="What the member shows or types to use it.")
+    value: Money = strawberry.field(description="What it is worth.")
+    points: int = strawberry.field(description="The points that it cost.")
+    status: VoucherStatus = strawberry.field(description="What became of it.")
+    issued_at: Instant = strawberry.field(description="When it was issued.")
+
+
+@strawberry.type(description="A voucher with its place in the list.")
+class VoucherEdge:
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="The voucher's place, for `after`.")
+    node: Voucher = strawberry.field(description="The voucher.")
+
+
+@strawberry.type(description="A page of a member's vouchers, the newest first.")
+class VoucherConnection:
+    """Relay's connection."""
+
+    edges: list[VoucherEdge] = strawberry.field(description="The vouchers with their places.")
+    nodes: list[Voucher] = strawberry.field(description="The vouchers alone.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands in the list.")
+
+
+def shown_voucher(voucher: VoucherView) -> Voucher:
+    """A voucher as the schema shows it."""
+    return Voucher(
+        id=nodes.global_id("Voucher", voucher.id),
+        code=voucher.code,
+        value=Money.of(voucher.value_minor, voucher.currency, voucher.digits),
+        points=voucher.points,
+        status=VoucherStatus(voucher.status),
+        issued_at=voucher.issued_at,
+    )
+
+
+async def vouchers_of_member(
+    member_id: int, *, first: int, after: str | None
+) -> VoucherConnection:
+    """A page of the member's vouchers; one statement."""
+    limit, before = pages.page(first, after)
+    found = await service.vouchers(member_id, before=before, limit=limit + 1)
+    shown = [shown_voucher(voucher) for voucher in found[:limit]]
+    cursors = [pages.cursor(voucher.id) for voucher in found[:limit]]
+    return VoucherConnection(
+        edges=[VoucherEdge(cursor=at, node=node) for at, node in zip(cursors, shown, strict=True)],
+        nodes=shown,
+        page_info=pages.page_info(cursors, more=len(found) > limit, after=after),
+    )
+
+
+async def _counts(member_ids: list[int]) -> list[int]:
+    counts = await service.voucher_counts(member_ids)
+    return [counts.get(member_id, 0) for member_id in member_ids]
+
+
+async def voucher_count_of_member(info: Info, member_id: int) -> int:
+    """How many vouchers the member has had; one statement for all members asked for."""
+    return await info.context.loader(_counts).load(member_id)
+
+
+_READERS = access(Scope.MEMBERS_READ, roles=frozenset(StaffRole))
+
+
+@nodes.fetches("Voucher")
+async def _voucher(info: Info, voucher_id: int) -> Voucher | None:
+    voucher = await service.voucher(voucher_id)
+    principal = info.context.principal
+    if voucher is None:
+        return None
+    is_own = principal.kind is PrincipalKind.MEMBER and principal.member_id == voucher.member_id
+    return shown_voucher(voucher) if is_own or _READERS.allows(principal) else None
+
+
+# ---------------------------------------------------------------- redeeming
+
+
+@strawberry.type(description="Points were exchanged for a voucher.")
+class PointsRedeemed:
+    """Success of a redemption."""
+
+    voucher: Voucher = strawberry.field(description="The voucher.")
+    points_redeemed: int = strawberry.field(description="The points that it cost.")
+    points_available_after: int = strawberry.field(
+        description="Points that could be spent directly after this redemption."
+    )
+
+
+def _shown_redemption(redeemed: Redeemed) -> PointsRedeemed:
+    return PointsRedeemed(
+        voucher=shown_voucher(redeemed.voucher),
+        points_redeemed=redeemed.points,
+        points_available_after=redeemed.points_available_after,
+    )
+
+
+_KEY_DESCRIPTION = (
+    "A new key for each new request, such as a UUID. Repeating a request with its key answers what "
+    "the first one did and changes nothing more."
+)
+_POINTS_DESCRIPTION = (
+    "How many points to exchange: a multiple of the programme's `redeemPoints`. The oldest expiry "
+    "is used first."
+)
+
+
+@strawberry.input(description="Points to exchange for a voucher.")
+class RedeemPointsInput:
+    """Input of redeemPoints."""
+
+    idempotency_key: str = strawberry.field(description=_KEY_DESCRIPTION)
+    points: int = strawberry.field(description=_POINTS_DESCRIPTION)
+    member: MemberReference | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whose points; the signed-in member's, if left out. Members may name no one.",
+    )
+
+
+@strawberry.input(description="One member's points to exchange for a voucher.")
+class MemberRedemptionInput:
+    """One of several redemptions."""
+
+    member: MemberReference = strawberry.field(description="Whose points.")
+    points: int = strawberry.field(description=_POINTS_DESCRIPTION)
+
+
+@strawberry.input(description="Redemptions for several members, in one commit.")
+class RedeemPointsForMembersInput:
+    """Input of redeemPointsForMembers."""
+
+    idempotency_key: str = strawberry.field(description=_KEY_DESCRIPTION)
+    redemptions: list[MemberRedemptionInput] = strawberry.field(
+        description="1 to 500 redemptions; each is answered by itself."
+    )
+
+
+RedeemPointsResult = Annotated[
+    PointsRedeemed
+    | InvalidInput
+    | NotFound
+    | CardUnusable
+    | InsufficientPoints
+    | IdempotencyConflict,
+    strawberry.union("RedeemPointsResult", description="The voucher, or why there is none."),
+]
+RedeemPointsAnswer = Annotated[
+    PointsRedeemed | InvalidInput | NotFound | CardUnusable | InsufficientPoints,
+    strawberry.union("RedeemPointsAnswer", description="The voucher, or why there is none."),
+]
+
+
+@strawberry.type(description="What became of each redemption.")
+class PointsRedeemedForMembers:
+    """Success of a batch of redemptions."""
+
+    answers: list[RedeemPointsAnswer] = strawberry.field(
+        description="One for each redemption, in the order given."
+    )
+
+
+RedeemPointsForMembersResult = Annotated[
+    PointsRedeemedForMembers | InvalidInput | IdempotencyConflict,
+    strawberry.union(
+        "RedeemPointsForMembersResult", description="The answers, or why there are none."
+    ),
+]
+
+_OPERATORS = frozenset({StaffRole.SUPPORT, StaffRole.MANAGER})
+
+
+def _redemption_of(info: Info, input: RedeemPointsInput) -> Redemption:
+    path = ("input", "member")
+    given = member_reference(input.member or None, path=path)
+    principal = info.context.principal
+    if principal.kind is PrincipalKind.MEMBER:
+        if given is not None:
+            raise InvalidInputError(
+                "redemption.member", path=path, value=None, accepted="nothing, for a member"
+            )
+        return Redemption(service.MemberReference(id=principal.member_id), input.points)
+    if given is None:
+        raise InvalidInputError("input.required", path=path, accepted="a reference to a member")
+    return Redemption(given, input.points)
+
+
+@strawberry.type
+class RewardMutations:
+    """The mutations of rewards, for the schema's root."""
+
+    @mutation(
+        access(Scope.POINTS_REDEEM, members=True, roles=_OPERATORS),
+        description="Exchange points for a voucher. Points that expire first are used first.",
+    )
+    async def redeem_points(self, info: Info, input: RedeemPointsInput) -> RedeemPointsResult:
+        """Redeem one member's points."""
+
+        async def work() -> Redeemed:
+            redemption = _redemption_of(info, input)
+            try:
+                return await service.redeem(redemption, now=clock.now())
+            except DomainError as error:
+                raise error.below("input") from None
+
+        answer = await write_once(
+            info, input, work=work, result=Redeemed, present=_shown_redemption
+        )
+        return cast(RedeemPointsResult, answer)
+
+    @mutation(
+        access(Scope.POINTS_REDEEM, roles=_OPERATORS),
+        description="Exchange points of several members for a voucher each, in one commit. A "
+        "redemption that is refused spoils no other.",
+    )
+    async def redeem_points_for_members(
+        self, info: Info, input: RedeemPointsForMembersInput
+    ) -> RedeemPointsForMembersResult:
+        """Redeem several members' points."""
+
+        async def work() -> RedeemedBatch:
+            redemptions = [
+                Redemption(_named(one.member, number), one.points)
+                for number, one in enumerate(input.redemptions)
+            ]
+            try:
+                answers = await service.redeem_many(redemptions, now=clock.now())
+            except DomainError as error:
+                raise error.below("input") from None
+            batch = RedeemedBatch(
+                tuple(
+                    Refusal.of(answer.below("input", "redemptions", number))
+                    if isinstance(answer, DomainError)
+                    else answer
+                    for number, answer in enumerate(answers)
+                )
+            )
+            if not any(isinstance(answer, Redeemed) for answer in batch.answers):
+                raise NothingWritten(batch)
+            return batch
+
+        def present(batch: RedeemedBatch) -> PointsRedeemedForMembers:
+            language = info.context.language
+            return PointsRedeemedForMembers(
+                answers=[_shown_answer(answer, language) for answer in batch.answers]
+            )
+
+        answer = await write_once(info, input, work=work, result=RedeemedBatch, present=present)
+        return cast(RedeemPointsForMembersResult, answer)
+
+
+def _named(given: MemberReference, number: int) -> service.MemberReference:
+    reference = member_reference(given, path=("input", "redemptions", number, "member"))
+    assert reference is not None, "the schema requires it"
+    return reference
+
+
+def _shown_answer(answer: Redeemed | Refusal, language: str) -> Any:
+    if isinstance(answer, Refusal):
+        problem: Problem = problem_of(answer.error(), language)
+        return problem
+    return _shown_redemption(answer)

@@ -1,0 +1,59 @@
+"""The schema: the domains' root fields, joined."""
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from server.cards.graphql import Card, CardMutations
+from server.edge.errors import Reporting
+from server.edge.scalars import SCALARS
+from server.enrolment.graphql import EnrolmentMutations
+from server.insights.graphql import InsightsQuery
+from server.members.graphql import MemberMutation
+from server.membership.graphql import Member, MembershipQueries
+from server.programme.graphql import ProgrammeMutation, ProgrammeQuery
+from server.programme.terms import Programme
+from server.purchases.graphql import PurchaseMutations
+from server.rewards.graphql import RewardMutations, Voucher
+
+
+@strawberry.type(description="What can be read.")
+class Query(MembershipQueries, ProgrammeQuery, InsightsQuery):
+    """The root of queries."""
+
+
+@strawberry.type(
+    description="What can be changed. Each mutation happens in full or not at all, and is safe to "
+    "repeat with its idempotency key."
+)
+class Mutation(
+    EnrolmentMutations,
+    MemberMutation,
+    CardMutations,
+    PurchaseMutations,
+    RewardMutations,
+    ProgrammeMutation,
+):
+    """The root of mutations."""
+
+
+class Schema(strawberry.Schema):
+    """A schema whose errors are logged by `Reporting` alone."""
+
+    def process_errors(
+        self,
+        errors: list[GraphQLError],
+        execution_context: ExecutionContext | None = None,
+    ) -> None:
+        """Leave errors to the extension, which masks and logs them."""
+
+
+schema = Schema(
+    Query,
+    Mutation,
+    types=[Member, Card, Voucher, Programme],
+    config=StrawberryConfig(scalar_map=SCALARS),
+    extensions=[Reporting, ParserCache, ValidationCache],
+)

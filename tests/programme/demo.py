@@ -1,0 +1,62 @@
+"""The demo's programme document, whole or with changes, for tests."""
+
+import copy
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Place = tuple[str | int, ...]
+
+DEMO_FILE = Path(__file__).parents[2] / "server" / "programme" / "demo-programme.yaml"
+ABSENT: Any = object()
+"""As a value: the key is left out."""
+
+
+@cache
+def demo_text() -> str:
+    return DEMO_FILE.read_text(encoding="utf-8")
+
+
+@cache
+def _demo() -> Any:
+    return yaml.safe_load(demo_text())
+
+
+def demo(changes: dict[Place, Any] | None = None) -> Any:
+    """The demo document as plain data, with the values of some places changed or left out."""
+    document = copy.deepcopy(_demo())
+    for place, value in (changes or {}).items():
+        *way, last = place
+        inner = document
+        for step in way:
+            inner = inner[step]
+        if value is ABSENT:
+            del inner[last]
+        else:
+            inner[last] = value
+    return document
+
+
+def yaml_of(document: Any) -> str:
+    """The document as text; JSON is YAML."""
+    return json.dumps(document, ensure_ascii=False)
+
+
+def demo_yaml(changes: dict[Place, Any] | None = None) -> str:
+    return yaml_of(demo(changes))
+
+
+def places(document: Any, above: Place = ()) -> Iterator[Place]:
+    """Every place of the document: of mappings, lists and values."""
+    steps: Any = ()
+    if isinstance(document, dict):
+        steps = document.items()
+    elif isinstance(document, list):
+        steps = enumerate(document)
+    for step, value in steps:
+        yield (*above, step)
+        yield from places(value, (*above, step))

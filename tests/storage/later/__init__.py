@@ -1,0 +1,1 @@
+"""Migrations that a later Laurel might have, to try the machinery on."""

@@ -1,0 +1,296 @@
+"""One valid row of every table, parents first, and what a database holds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from server.storage import sql
+
+Row = dict[str, int | str | None]
+
+HASH = "0" * 64
+
+ROWS: dict[str, Row] = {
+    "members": {
+        "id": 1,
+        "external_id": "M-1",
+        "name": "Zoë O'Neill; DROP",
+        "birthday": "1990-05-17",
+        "locale": "en-GB",
+        "time_zone": "Europe/Berlin",
+        "enrolled_at": 1_767_225_600_000_000,
+        "enrolled_local_month": 202601,
+    },
+    "accounts": {
+        "id": 2,
+        "member_id": 1,
+        "email": "Zoe@example.org",
+        "email_key": "zoe@example.org",
+        "password_hash": "argon2",
+        "staff_role": None,
+        "created_at": 1,
+    },
+    "sessions": {
+        "id": 3,
+        "account_id": 2,
+        "generation": 0,
+        "device_name": None,
+        "created_at": 1,
+        "rotated_at": 1,
+        "expires_at": 2,
+        "revoked_at": None,
+    },
+    "api_keys": {
+        "id": 4,
+        "name": "till",
+        "partner": "shop",
+        "scopes": "purchases",
+        "key_hash": HASH,
+        "created_at": 1,
+        "expires_at": None,
+        "revoked_at": None,
+    },
+    "ledger_accounts": {
+        "id": 5,
+        "member_id": 1,
+        "asset": "POINTS",
+        "last_sequence": 1,
+        "last_hash": HASH,
+        "balance": 100,
+        "granted_total": 100,
+        "redeemed_total": 0,
+        "expired_total": 0,
+        "next_expiry_at": 2**63 - 1,
+    },
+    "lots": {
+        "id": 6,
+        "member_id": 1,
+        "account_id": 5,
+        "sequence": 1,
+        "amount": 100,
+        "remaining": 100,
+        "earned_at": 1,
+        "available_at": 1,
+        "expires_at": 2**63 - 1,
+        "reason": "purchase",
+        "rule": "base",
+        "programme_version": 1,
+        "reference": None,
+    },
+    "postings": {
+        "id": 7,
+        "member_id": 1,
+        "account_id": 5,
+        "sequence": 1,
+        "debit": "issued",
+        "credit": "member",
+        "amount": 100,
+        "balance_after": 100,
+        "lot_id": 6,
+        "reason": "purchase",
+        "rule": "base",
+        "programme_version": 1,
+        "reference": None,
+        "occurred_at": 1,
+        "recorded_at": 1,
+        "hash": HASH,
+    },
+    "cards": {
+        "id": 8,
+        "member_id": 1,
+        "number": "1234567890123456",
+        "status": "active",
+        "issued_at": 1,
+        "status_changed_at": 1,
+        "reported_lost_at": None,
+    },
+    "programme_versions": {
+        "id": 9,
+        "version": 1,
+        "document": "{}",
+        "digest": HASH,
+        "effective_at": 1,
+        "published_at": 1,
+        "published_by": "operator",
+    },
+    "tier_states": {
+        "id": 10,
+        "member_id": 1,
+        "level": "silver",
+        "since": 1,
+        "window_spend_minor": 0,
+        "lifetime_spend_minor": 0,
+        "evaluated_day": 1,
+        "next_drop_day": 2,
+        "change_count": 0,
+    },
+    "tier_days": {"id": 11, "member_id": 1, "local_day": 20_000, "spend_minor": 0},
+    "tier_changes": {
+        "id": 12,
+        "member_id": 1,
+        "changed_at": 1,
+        "level_before": "base",
+        "level_after": "silver",
+    },
+    "cashback_months": {
+        "id": 13,
+        "member_id": 1,
+        "local_month": 202601,
+        "accrued_minor": 0,
+        "capped_minor": 0,
+    },
+    "challenge_progress": {
+        "id": 14,
+        "member_id": 1,
+        "challenge": "weekly",
+        "period_start": 20_000,
+        "progress": 0,
+        "counted": "",
+        "completed_at": None,
+    },
+    "challenge_runs": {
+        "id": 15,
+        "member_id": 1,
+        "challenge": "weekly",
+        "first_period": 20_000,
+        "last_period": 20_000,
+        "streak_count": 0,
+    },
+    "challenge_totals": {
+        "id": 16,
+        "member_id": 1,
+        "challenge": "weekly",
+        "completion_count": 0,
+        "streak_count": 0,
+    },
+    "vouchers": {
+        "id": 17,
+        "member_id": 1,
+        "code": "ABCD",
+        "points": 1,
+        "value_minor": 0,
+        "currency": "EUR",
+        "digits": 2,
+        "issued_at": 1,
+        "status": "issued",
+    },
+    "purchases": {
+        "id": 18,
+        "member_id": 1,
+        "partner": "shop",
+        "external_id": "B-1",
+        "content_hash": HASH,
+        "store_id": "1",
+        "occurred_at": 1,
+        "recorded_at": 1,
+        "local_month": 202601,
+        "currency": "EUR",
+        "net_minor": -5,
+        "eligible_minor": 0,
+        "programme_version": 1,
+        "outcome": "{}",
+    },
+    "purchase_lines": {
+        "id": 19,
+        "member_id": 1,
+        "purchase_id": 18,
+        "number": 0,
+        "product_id": "p",
+        "department": "d",
+        "product_category": "c",
+        "product_type": "t",
+        "quantity": 0,
+        "sales_minor": 0,
+        "coupon_minor": 0,
+    },
+    "idempotency_records": {
+        "id": 20,
+        "scope": "till enrol",
+        "key": "k",
+        "content_hash": HASH,
+        "answer": "{}",
+        "recorded_at": 1,
+    },
+    "signing_keys": {
+        "id": 21,
+        "key_id": "k",
+        "private_key": "pem",
+        "created_at": 1,
+        "retired_at": None,
+    },
+    "shared_secrets": {"id": 22, "name": "n", "value": HASH, "created_at": 1},
+}
+
+
+async def insert(table: str, row: Row) -> None:
+    """Insert a row; call it inside a transaction."""
+    await sql.execute(sql.insert(table, ", ".join(row)), *row.values())
+
+
+async def fill() -> None:
+    """One row in every table."""
+    async with sql.transaction():
+        for table, row in ROWS.items():
+            await insert(table, row)
+
+
+async def contents() -> dict[str, list[Row]]:
+    """All rows of all tables of `ROWS`, by column name."""
+    found: dict[str, list[Row]] = {}
+    for table in ROWS:
+        names = await columns(table)
+        rows = await sql.fetch(f"SELECT {', '.join(names)} FROM {table} ORDER BY id")  # noqa: S608
+        found[table] = [dict(zip(names, row, strict=True)) for row in rows]
+    return found
+
+
+async def columns(table: str) -> list[str]:
+    """The names of a table's columns."""
+    if sql.engine() == "sqlite":
+        rows = await sql.fetch("SELECT name FROM pragma_table_info($1)", table)
+    else:
+        rows = await sql.fetch(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_name = $1 AND table_schema = current_schema()",
+            table,
+        )
+    return [row[0] for row in rows]
+
+
+async def guards() -> set[tuple[Any, ...]]:
+    """All that the database enforces or keeps in order: indexes, keys, checks, triggers."""
+    queries = _SQLITE_GUARDS if sql.engine() == "sqlite" else _POSTGRES_GUARDS
+    found: set[tuple[Any, ...]] = set()
+    for query in queries:
+        rows: Sequence[sql.Row] = await sql.fetch(query)
+        found |= {tuple(row) for row in rows}
+    return found
+
+
+_SQLITE_GUARDS = [
+    """SELECT 'index', t.name, i."unique", i.partial, i.origin <> 'c',
+              CASE i.origin WHEN 'c' THEN i.name END,
+              (SELECT GROUP_CONCAT(name)
+               FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno))
+       FROM sqlite_master t, pragma_index_list(t.name) i WHERE t.type = 'table'""",
+    """SELECT 'foreign key', t.name, k."from", k."table", k."to", k.on_delete
+       FROM sqlite_master t, pragma_foreign_key_list(t.name) k WHERE t.type = 'table'""",
+    "SELECT 'trigger', tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger'",
+    """SELECT 'not null', t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c
+       WHERE t.type = 'table' AND c."notnull" """,
+    # A check is named in the text of its table only.
+    """WITH RECURSIVE found(name, rest) AS (
+         SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name <> 'sqlite_sequence'
+         UNION ALL
+         SELECT name, SUBSTR(rest, INSTR(rest, 'CONSTRAINT "') + 12) FROM found
+         WHERE INSTR(rest, 'CONSTRAINT "') > 0)
+       SELECT 'check', name, SUBSTR(rest, 1, INSTR(rest, '"') - 1) FROM found
+       WHERE SUBSTR(rest, INSTR(rest, '"') + 2, 5) = 'CHECK'""",
+]
+_POSTGRES_GUARDS = [
+    """SELECT 'index', tablename::text, indexdef FROM pg_indexes
+       WHERE schemaname = current_schema()""",
+    """SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid)
+       FROM pg_constraint WHERE connamespace = current_schema()::regnamespace""",
+    """SELECT 'trigger', tgrelid::regclass::text, tgname::text, pg_get_triggerdef(oid)
+       FROM pg_trigger WHERE NOT tgisinternal""",
+]

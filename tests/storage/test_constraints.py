@@ -1,0 +1,206 @@
+import sqlite3
+from importlib import import_module
+
+import asyncpg
+import pytest
+from tortoise.migrations.constraints import CheckConstraint
+from tortoise.models import Model
+
+from server.storage import sql
+from server.storage.database import MODELS
+from tests.storage.rows import ROWS, Row, columns, fill, insert
+
+REFUSED = (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)
+
+# constraint, table, what makes a valid row invalid
+INVALID: list[tuple[str, str, Row]] = [
+    ("members_birthday", "members", {"birthday": "17.5.90"}),
+    ("sessions_generation", "sessions", {"generation": -1}),
+    ("ledger_accounts_asset", "ledger_accounts", {"asset": "PT"}),
+    ("ledger_accounts_last_sequence", "ledger_accounts", {"last_sequence": -1}),
+    ("ledger_accounts_balance", "ledger_accounts", {"balance": -1}),
+    ("ledger_accounts_totals", "ledger_accounts", {"granted_total": -1}),
+    ("ledger_accounts_totals", "ledger_accounts", {"redeemed_total": -1}),
+    ("ledger_accounts_totals", "ledger_accounts", {"expired_total": -1}),
+    ("lots_sequence", "lots", {"sequence": 0}),
+    ("lots_amount", "lots", {"amount": 0, "remaining": 0}),
+    ("lots_remaining", "lots", {"remaining": -1}),
+    ("lots_remaining", "lots", {"remaining": 101}),
+    ("postings_sequence", "postings", {"sequence": 0}),
+    ("postings_amount", "postings", {"amount": 0}),
+    ("postings_amount", "postings", {"amount": -1}),
+    ("postings_two_sides", "postings", {"debit": "member"}),
+    ("postings_balance_after", "postings", {"balance_after": -1}),
+    ("cards_status", "cards", {"status": "lost"}),
+    ("programme_versions_version", "programme_versions", {"version": 0}),
+    ("tier_states_spend", "tier_states", {"window_spend_minor": -1}),
+    ("tier_states_spend", "tier_states", {"lifetime_spend_minor": -1}),
+    ("tier_states_change_count", "tier_states", {"change_count": -1}),
+    ("tier_days_spend_minor", "tier_days", {"spend_minor": -1}),
+    ("cashback_months_accrued_minor", "cashback_months", {"accrued_minor": -1}),
+    ("cashback_months_capped_minor", "cashback_months", {"capped_minor": -1}),
+    ("challenge_progress_progress", "challenge_progress", {"progress": -1}),
+    ("challenge_runs_periods", "challenge_runs", {"last_period": 19_999}),
+    ("challenge_runs_streak_count", "challenge_runs", {"streak_count": -1}),
+    ("challenge_totals_counts", "challenge_totals", {"completion_count": -1}),
+    ("challenge_totals_counts", "challenge_totals", {"streak_count": -1}),
+    ("vouchers_points", "vouchers", {"points": 0}),
+    ("vouchers_value_minor", "vouchers", {"value_minor": -1}),
+    ("purchases_eligible_minor", "purchases", {"eligible_minor": -1}),
+    ("purchase_lines_number", "purchase_lines", {"number": -1}),
+    ("purchase_lines_quantity", "purchase_lines", {"quantity": -1}),
+    ("purchase_lines_sales_minor", "purchase_lines", {"sales_minor": -1}),
+    ("purchase_lines_coupon_minor", "purchase_lines", {"coupon_minor": -1}),
+]
+
+
+def models() -> list[type[Model]]:
+    found = {
+        value
+        for name in MODELS
+        for value in vars(import_module(name)).values()
+        if isinstance(value, type) and issubclass(value, Model) and value is not Model
+    }
+    return sorted(found, key=lambda model: model.__name__)
+
+
+def test_every_declared_check_is_in_the_table() -> None:
+    declared = {
+        constraint.name
+        for model in models()
+        for constraint in model._meta.constraints
+        if isinstance(constraint, CheckConstraint)
+    }
+    assert {name for name, _, _ in INVALID} == declared
+    assert set(ROWS) == {model._meta.db_table for model in models()}
+
+
+async def test_the_database_itself_refuses_what_is_invalid(database: object) -> None:
+    await fill()
+    for name, table, change in INVALID:
+        # The row is there already, and all checks come before the first key.
+        with pytest.raises(REFUSED, match=name):
+            async with sql.transaction():
+                await insert(table, ROWS[table] | change)
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("cards", {"number": "2"}),
+        ("cards", {"number": "2", "status": "blocked"}),
+        ("lots", {"expires_at": 3}),
+        ("postings", {"reason": "again"}),
+        ("ledger_accounts", {}),
+        ("purchases", {}),
+        ("programme_versions", {}),
+        ("idempotency_records", {}),
+        ("tier_days", {}),
+    ],
+)
+async def test_the_database_itself_refuses_a_second_one(
+    database: object, table: str, change: Row
+) -> None:
+    await fill()
+    with pytest.raises((sqlite3.IntegrityError, asyncpg.UniqueViolationError)):
+        async with sql.transaction():
+            await insert(table, ROWS[table] | {"id": 1000} | change)
+
+
+async def test_a_member_has_any_number_of_replaced_cards(database: object) -> None:
+    await fill()
+    async with sql.transaction():
+        for number in range(3):
+            await insert(
+                "cards",
+                ROWS["cards"] | {"id": 1000 + number, "number": str(number), "status": "replaced"},
+            )
+    assert len(await sql.fetch("SELECT id FROM cards")) == 4
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [("postings", {"lot_id": 99}), ("lots", {"account_id": 99}), ("cards", {"member_id": 99})],
+)
+async def test_the_database_itself_refuses_a_row_without_its_parent(
+    database: object, table: str, change: Row
+) -> None:
+    await fill()
+    fresh: Row = {"id": 1000, "sequence": 2, "number": "2", "status": "replaced", **change}
+    row: Row = ROWS[table] | {name: fresh[name] for name in fresh if name in ROWS[table]}
+    with pytest.raises((sqlite3.IntegrityError, asyncpg.ForeignKeyViolationError)):
+        async with sql.transaction():
+            await insert(table, row)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE postings SET amount = 99",
+        "UPDATE postings SET hash = hash WHERE id = 7",
+        "DELETE FROM postings",
+        "DELETE FROM postings WHERE id = 7",
+        "INSERT INTO postings SELECT * FROM postings WHERE true"
+        " ON CONFLICT (id) DO UPDATE SET amount = 1",
+    ],
+)
+async def test_a_posting_stays_as_it_is(database: object, statement: str) -> None:
+    await fill()
+    with pytest.raises(REFUSED, match="postings are append-only: correct one by adding another"):
+        async with sql.transaction():
+            await sql.execute(statement)
+    row = await sql.fetch_one("SELECT amount FROM postings")
+    assert row == (100,)
+
+
+async def test_a_posting_is_not_replaced_either(database: object) -> None:
+    if sql.engine() != "sqlite":
+        pytest.skip("PostgreSQL has no REPLACE")
+    await fill()
+    with pytest.raises(sqlite3.IntegrityError):
+        async with sql.transaction():
+            await sql.execute("REPLACE INTO postings SELECT * FROM postings")
+
+
+async def test_postings_are_not_truncated(database: object) -> None:
+    if sql.engine() != "postgres":
+        pytest.skip("SQLite has no TRUNCATE")
+    await fill()
+    with pytest.raises(asyncpg.RestrictViolationError):
+        async with sql.transaction():
+            await sql.execute("TRUNCATE postings")
+
+
+async def test_open_lots_are_found_by_their_index(database: object) -> None:
+    query = (
+        "SELECT id FROM lots WHERE account_id = 5 AND remaining > 0 ORDER BY expires_at, sequence"
+    )
+    if sql.engine() == "sqlite":
+        plan = await sql.fetch(f"EXPLAIN QUERY PLAN {query}")
+    else:
+        async with sql.transaction():
+            await sql.execute("SET LOCAL enable_seqscan = off")
+            plan = await sql.fetch(f"EXPLAIN {query}")
+    assert "lots_open" in str(plan)
+    assert "sort" not in str(plan).lower().replace("order by", "sort")
+
+
+async def test_every_foreign_key_that_is_looked_up_starts_an_index(database: object) -> None:
+    for table in ROWS:
+        if "member_id" not in await columns(table) or table in LED_BY_A_PARENT:
+            continue
+        if sql.engine() == "sqlite":
+            query = f"SELECT id FROM {table} WHERE member_id = 1"  # noqa: S608 (a known name)
+            found = await sql.fetch(f"EXPLAIN QUERY PLAN {query}")
+            assert "USING" in str(found), table
+        else:
+            found = await sql.fetch(
+                "SELECT indexdef FROM pg_indexes WHERE tablename = $1"
+                " AND indexdef LIKE '%(member_id%'",
+                table,
+            )
+            assert found, table
+
+
+# Reached by way of their account or purchase, which say whose they are.
+LED_BY_A_PARENT = {"lots", "postings", "purchase_lines"}
