@@ -101,7 +101,9 @@ def serve(
         port=port, host=host, data=data, database=database, mode=Mode.DEMO if demo else None
     )
     try:
-        launch(settings, applies_migrations=demo or apply_migrations, stops_with_stdin=stop_with_stdin)
+        launch(
+            settings, applies_migrations=demo or apply_migrations, stops_with_stdin=stop_with_stdin
+        )
     except CannotServe as error:
         raise _refuse(str(error)) from None
 
@@ -149,8 +151,9 @@ def publish(
 
 @programme_cli.command("show")
 def show(
-    version: Annotated[int | None, typer.Argument(help="The version; the present one if left out.")]
-    = None,
+    version: Annotated[
+        int | None, typer.Argument(help="The version; the present one if left out.")
+    ] = None,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:

@@ -36,15 +36,13 @@ async def _healthz(_request: Request) -> PlainTextResponse:
 async def _readyz(_request: Request) -> PlainTextResponse:
     try:
         await sql.fetch("SELECT 1")
-    except Exception:  # noqa: BLE001 - whatever keeps the database from answering, it is not ready
+    except Exception:
         return PlainTextResponse("the database does not answer\n", status_code=503)
     return PlainTextResponse("ok\n")
 
 
 async def _jwks(_request: Request) -> JSONResponse:
-    return JSONResponse(
-        await members.jwks(), headers={"Cache-Control": "public, max-age=300"}
-    )
+    return JSONResponse(await members.jwks(), headers={"Cache-Control": "public, max-age=300"})
 
 
 def create_app(settings: Settings, *, opens_database: bool = True) -> Starlette:
@@ -58,9 +56,7 @@ def create_app(settings: Settings, *, opens_database: bool = True) -> Starlette:
             yield
             return
         async with database.opened(settings.address, pool_size=settings.pool_size):
-            await members.prepare_keys(
-                issuer=settings.token_issuer, audience=settings.audience
-            )
+            await members.prepare_keys(issuer=settings.token_issuer, audience=settings.audience)
             yield
 
     routes: list[BaseRoute] = [

@@ -52,7 +52,9 @@ def instant_of(moment: datetime) -> Instant:
     if moment.tzinfo is None:
         raise ValueError("a datetime without a time zone is not an instant")
     delta = moment - _EPOCH
-    return Instant((delta.days * 86400 + delta.seconds) * MICROSECONDS_PER_SECOND + delta.microseconds)
+    return Instant(
+        (delta.days * 86400 + delta.seconds) * MICROSECONDS_PER_SECOND + delta.microseconds
+    )
 
 
 def datetime_of(instant: Instant) -> datetime:
@@ -62,7 +64,7 @@ def datetime_of(instant: Instant) -> datetime:
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """The IANA time zone of that name. Raises ZoneInfoNotFoundError or ValueError if none has it."""
+    """The IANA time zone of that name. Raises ZoneInfoNotFoundError or ValueError if none."""
     return ZoneInfo(name)
 
 

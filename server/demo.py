@@ -73,9 +73,7 @@ def identities(*, is_known: bool) -> list[Identity]:
             email=STAFF_EMAIL if is_known else "",
             password=STAFF_PASSWORD if is_known else "",
         ),
-        ApiKeyIdentity(
-            slug="till", label="Till (API key)", api_key=TILL_KEY if is_known else ""
-        ),
+        ApiKeyIdentity(slug="till", label="Till (API key)", api_key=TILL_KEY if is_known else ""),
     ]
 
 

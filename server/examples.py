@@ -167,8 +167,6 @@ EXAMPLES = (
         opens_at_start=False,
     ),
     Example(slug="months", title="Months", audience="staff", query=REPORT),
-    Example(
-        slug="members", title="Members", audience="staff", query=MEMBERS, opens_at_start=False
-    ),
+    Example(slug="members", title="Members", audience="staff", query=MEMBERS, opens_at_start=False),
     Example(slug="terms", title="Terms", audience="staff", query=TERMS, opens_at_start=False),
 )

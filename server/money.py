@@ -36,7 +36,7 @@ def decimal_of(amount_minor: int, digits: int) -> Decimal:
 
 
 def floor_share(amount: int, numerator: int, denominator: int) -> int:
-    """`amount * numerator / denominator`, rounded towards minus infinity (named rounding: floor)."""
+    """`amount * numerator / denominator`, rounded towards minus infinity (floor)."""
     return amount * numerator // denominator
 
 

@@ -7,7 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from server.cards.graphql import Card, CardMutations
-from server.edge.errors import Reporting
+from server.edge.reporting import Reporting
 from server.edge.scalars import SCALARS
 from server.enrolment.graphql import EnrolmentMutations
 from server.insights.graphql import InsightsQuery

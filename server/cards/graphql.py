@@ -13,6 +13,7 @@ from server.cards.service import CardView
 from server.clock import Instant
 from server.edge import nodes
 from server.edge.context import Info
+from server.edge.fields import computed
 from server.edge.mutation import write_once
 from server.edge.nodes import Node
 from server.edge.permissions import access, mutation
@@ -84,12 +85,12 @@ class Card(Node):
     )
     issued_at: Instant = strawberry.field(description="When the member got it.")
 
-    @strawberry.field(description="The number with only its last four digits readable.")
+    @computed(description="The number with only its last four digits readable.")
     def masked_number(self) -> str:
         """Show the last digits alone."""
         return rules.masked_number(self.number)
 
-    @strawberry.field(description="The number as a barcode.")
+    @computed(description="The number as a barcode.")
     def barcode(
         self,
         symbology: Annotated[

@@ -8,6 +8,7 @@ from server import clock
 from server.cashback import service
 from server.cashback.service import Totals
 from server.edge.context import Info
+from server.edge.fields import computed
 from server.edge.scalars import Money
 from server.ledger.graphql import holding_of
 from server.ledger.rules import Balance
@@ -29,13 +30,13 @@ class Cashback:
     currency: strawberry.Private[str]
     digits: strawberry.Private[int]
 
-    @strawberry.field(description="What the monthly cap has cut off so far.")
+    @computed(description="What the monthly cap has cut off so far.")
     async def lifetime_capped(self, info: Info) -> Money:
         """What was lost to the cap."""
         totals = await info.context.loader(_totals).load(self.member_id)
         return Money.of(totals.capped_minor, self.currency, self.digits)
 
-    @strawberry.field(description="What purchases of the present calendar month have accrued.")
+    @computed(description="What purchases of the present calendar month have accrued.")
     async def month_accrued(self, info: Info) -> Money:
         """What this month brought."""
         totals = await info.context.loader(_totals).load(self.member_id)

@@ -80,9 +80,7 @@ async def _standings(member_ids: list[int]) -> Sequence[list[Standing]]:
     return [found[member_id] for member_id in member_ids]
 
 
-async def challenges_of_member(
-    info: Info, member_id: int, zone_name: str
-) -> list[ChallengeStatus]:
+async def challenges_of_member(info: Info, member_id: int, zone_name: str) -> list[ChallengeStatus]:
     """The member's standing in each challenge of the programme, in the programme's order."""
     standings = await info.context.loader(_standings).load(member_id)
     return [_shown(standing, zone_name, info.context.language) for standing in standings]
@@ -97,7 +95,9 @@ def _shown(standing: Standing, zone_name: str, language: str) -> ChallengeStatus
         period=standing.period,
         progress=standing.progress,
         target=standing.target,
-        progress_percent=PERCENT_PER_UNIT if standing.completed_at else min(share, PERCENT_PER_UNIT),
+        progress_percent=PERCENT_PER_UNIT
+        if standing.completed_at
+        else min(share, PERCENT_PER_UNIT),
         reward_points=standing.reward_points,
         period_start=clock.start_of_day(standing.period_start, zone_name),
         period_end=service.period_end(standing, zone_name),

@@ -63,9 +63,7 @@ class Counting:
         self._swallowed: set[tuple[int, str, LocalDay]] = set()
         self._totals: dict[tuple[int, str], list[int]] = {}
 
-    def count(
-        self, member_id: int, programme: Programme, facts: PurchaseFacts
-    ) -> list[Completion]:
+    def count(self, member_id: int, programme: Programme, facts: PurchaseFacts) -> list[Completion]:
         """Count a purchase; what it completed, in the order in which it is rewarded."""
         ignored = programme.challenges.departments.ignored_departments
         completions: list[Completion] = []
@@ -156,15 +154,15 @@ async def standings(
     members = list(member_ids)
     challenges = rules.challenges_of(programme)
     starts = {c.key: rules.period_start(c.period, today) for c in challenges}
-    runs_since = min(
-        rules.previous_period_start(c.period, starts[c.key]) for c in challenges
-    )
+    runs_since = min(rules.previous_period_start(c.period, starts[c.key]) for c in challenges)
     rows = await models.standing(members, starts.values(), runs_since)
     by_member: dict[int, list[sql.Row]] = {member_id: [] for member_id in members}
     for row in rows:
         by_member[row[1]].append(row)
     return {
-        member_id: [_standing(challenge, starts[challenge.key], own, today) for challenge in challenges]
+        member_id: [
+            _standing(challenge, starts[challenge.key], own, today) for challenge in challenges
+        ]
         for member_id, own in by_member.items()
     }
 

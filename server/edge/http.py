@@ -4,7 +4,6 @@ Follows the GraphQL-over-HTTP specification: with `Accept: application/graphql-r
 request that could not be executed is answered with 400; with `application/json`, with 200.
 """
 
-
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -122,7 +121,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         """The answer; without `data` if the operation was not executed, as GraphQL requires."""
         answer = await super().process_result(request, result)
         if not _was_executed(answer):
-            answer.pop("data", None)  # type: ignore[misc] # the specification wants it absent
+            answer.pop("data", None)
         return answer
 
     def decode_json(self, data: str | bytes) -> object:

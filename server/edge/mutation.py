@@ -1,4 +1,4 @@
-"""How a mutation writes: once for each idempotency key, in one transaction, refusals as problems."""
+"""How a mutation writes: once for each idempotency key, in one transaction."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -8,11 +8,10 @@ import msgspec
 
 from server.edge import idempotency
 from server.edge.context import Info
-from server.edge.problems import Problem, problem_of
+from server.edge.problems import problem_of
 from server.errors import DomainError
 
 _Result = TypeVar("_Result", bound=msgspec.Struct)
-_Shown = TypeVar("_Shown")
 
 
 async def write_once(
@@ -21,14 +20,15 @@ async def write_once(
     *,
     work: Callable[[], Awaitable[_Result]],
     result: type[_Result],
-    present: Callable[[_Result], _Shown | Awaitable[_Shown]],
+    present: Callable[[_Result], Any],
     hashed: Any = None,
-) -> _Shown | Problem:
-    """Do `work` once for the input's `idempotency_key` and show its result.
+) -> Any:
+    """Do `work` once for the input's `idempotency_key`; what `present` shows of its result.
 
     `work` runs inside the one transaction that also keeps its result for later repetitions; a
-    DomainError rolls it back and is shown as a Problem. `hashed` stands in for the input where
-    the input holds secrets, which must not be hashed into the database.
+    DomainError rolls it back and is answered as a Problem. `present` may be asynchronous.
+    `hashed` stands in for the input where that holds secrets, which must not be hashed into the
+    database.
     """
     context = info.context
     try:

@@ -1,4 +1,4 @@
-"""Relay's global ids: opaque, and the same answer whether a thing is another's or does not exist."""
+"""Relay's global ids: opaque; what is another's is answered like what does not exist."""
 
 import base64
 import binascii
@@ -39,9 +39,7 @@ def number_of(opaque: str, type_name: str, *, path: Path) -> int:
     """The number of an opaque id of the type. Raises InvalidInput for anything else."""
     parsed = parse(opaque)
     if parsed is None or parsed[0] != type_name:
-        raise InvalidInput(
-            "input.id", path=path, value=opaque, accepted=f"the id of a {type_name}"
-        )
+        raise InvalidInput("input.id", path=path, value=opaque, accepted=f"the id of a {type_name}")
     return parsed[1]
 
 

@@ -11,12 +11,13 @@ from strawberry.extensions.field_extension import FieldExtension
 from strawberry.schema_directive import Location
 
 from server.edge.context import Info
+from server.edge.fields import Field
 from server.principal import Principal, PrincipalKind, Scope, StaffRole
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a field: everyone, members, staff of some roles, keys with one of some scopes."""
+    """Who may call a field: everyone, or members, staff of some roles, keys of some scopes."""
 
     everyone: bool = False
     members: bool = False
@@ -98,12 +99,9 @@ def check(rule: Access, principal: Principal) -> None:
     )
 
 
-_Field = Callable[[Callable[..., Any]], Any]
-
-
-def query(rule: Access, *, description: str, name: str | None = None) -> _Field:
+def query(rule: Access, *, description: str, name: str | None = None) -> Field:
     """A root field that reads, with its access rule."""
-    field: _Field = strawberry.field(
+    field: Field = strawberry.field(
         description=description,
         name=name,
         extensions=[Guard(rule)],
@@ -112,9 +110,9 @@ def query(rule: Access, *, description: str, name: str | None = None) -> _Field:
     return field
 
 
-def mutation(rule: Access, *, description: str, name: str | None = None) -> _Field:
+def mutation(rule: Access, *, description: str, name: str | None = None) -> Field:
     """A root field that writes, with its access rule."""
-    field: _Field = strawberry.mutation(
+    field: Field = strawberry.mutation(
         description=description,
         name=name,
         extensions=[Guard(rule)],

@@ -6,29 +6,22 @@ from typing import Any
 import strawberry
 
 from server import errors, messages
+from server.edge.enums import described
+from server.errors import ProblemCode
 
-ProblemCode = strawberry.enum(
-    errors.ProblemCode, description="Why a request was refused, for programs to decide on."
+described(
+    ProblemCode,
+    description="Why a request was refused, for programs to decide on.",
+    INVALID_INPUT="A value is outside what is accepted.",
+    NOT_FOUND="Nothing that the caller may see has this reference.",
+    CARD_UNUSABLE="The card is blocked or was replaced.",
+    INSUFFICIENT_POINTS="Fewer points are available than needed.",
+    EXTERNAL_ID_CONFLICT="The external id was recorded before with other content.",
+    IDEMPOTENCY_CONFLICT="The idempotency key was used before with other content.",
+    CREDENTIALS_REJECTED="Sign-in or sign-up was refused.",
+    SESSION_REJECTED="The refresh token is not, or no longer, valid.",
+    INVALID_PROGRAMME="The programme document has values that are not accepted.",
 )
-
-
-def _describe_codes() -> None:
-    described = {
-        "INVALID_INPUT": "A value is outside what is accepted.",
-        "NOT_FOUND": "Nothing that the caller may see has this reference.",
-        "CARD_UNUSABLE": "The card is blocked or was replaced.",
-        "INSUFFICIENT_POINTS": "Fewer points are available than needed.",
-        "EXTERNAL_ID_CONFLICT": "The external id was recorded before with other content.",
-        "IDEMPOTENCY_CONFLICT": "The idempotency key was used before with other content.",
-        "CREDENTIALS_REJECTED": "Sign-in or sign-up was refused.",
-        "SESSION_REJECTED": "The refresh token is not, or no longer, valid.",
-        "INVALID_PROGRAMME": "The programme document has values that are not accepted.",
-    }
-    for value in ProblemCode.__strawberry_definition__.values:
-        value.description = described[value.name]
-
-
-_describe_codes()
 
 
 @strawberry.interface(description="Why a request was refused. Nothing was changed by it.")
@@ -104,7 +97,7 @@ _presenters: dict[type[errors.DomainError], _Presenter] = {}
 
 
 def presents(error: type[errors.DomainError]) -> Callable[[_Presenter], _Presenter]:
-    """Register how an expected failure becomes a GraphQL problem: called with it and its message."""
+    """Register how an expected failure becomes a problem: called with it and its message."""
 
     def register(presenter: _Presenter) -> _Presenter:
         _presenters[error] = presenter

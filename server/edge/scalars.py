@@ -107,12 +107,15 @@ def _current_currencies() -> list[str]:
     )
 
 
-CurrencyCode = strawberry.enum(
-    Enum("CurrencyCode", {code: code for code in _current_currencies()}),  # type: ignore[misc] # the members come from CLDR
-    name="CurrencyCode",
+def _enum_of_currencies() -> Any:
+    return Enum("CurrencyCode", {code: code for code in _current_currencies()})
+
+
+CurrencyCode: Any = strawberry.enum(
+    _enum_of_currencies(),
     description="An ISO 4217 code of a currency that is legal tender somewhere today.",
 )
-for _value in CurrencyCode.__strawberry_definition__.values:  # type: ignore[attr-defined] # added by strawberry
+for _value in CurrencyCode.__strawberry_definition__.values:
     _value.description = f"{get_currency_name(_value.name, locale='en')}."
 
 
@@ -123,7 +126,7 @@ class Money:
     amount: Decimal = strawberry.field(
         description="The amount in the currency's major unit, with all its decimals: 12.50."
     )
-    currency_code: CurrencyCode = strawberry.field(description="The currency.")  # type: ignore[valid-type] # an enum made from data
+    currency_code: CurrencyCode = strawberry.field(description="The currency.")
 
     @classmethod
     def of(cls, amount_minor: int, currency: str, digits: int) -> "Money":

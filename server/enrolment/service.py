@@ -118,18 +118,14 @@ async def complete(member_id: int, at: Instant) -> None:
     published = (await programme.rulebook()).at(at)
     currency = published.programme.programme.currency
     await furnish([member_id], [currency], at)
-    async with ledger.journal(
-        [member_id], [POINTS, currency], recorded_at=clock.now()
-    ) as journal:
+    async with ledger.journal([member_id], [POINTS, currency], recorded_at=clock.now()) as journal:
         counting = await tiers.counting({}, window_days=published.programme.tiers.window_days)
         welcome(journal, counting, member_id, published, at)
         await counting.flush()
 
 
-def checked_newcomer(
-    at: Instant, published: PublishedProgramme, *, external_id: str
-) -> NewMember:
-    """A person whom a till enrols by an external id. Raises InvalidInput if that is not accepted."""
+def checked_newcomer(at: Instant, published: PublishedProgramme, *, external_id: str) -> NewMember:
+    """A person whom a till enrols by an external id. Raises InvalidInput for a bad one."""
     return newcomer(
         at, published, external_id=members.valid_external_id(external_id, path=("externalId",))
     )

@@ -11,6 +11,7 @@ from server.clock import Instant
 from server.edge import pages
 from server.edge.context import Info
 from server.edge.enums import described
+from server.edge.fields import computed
 from server.edge.pages import PageInfo
 from server.ledger import service
 from server.ledger.rules import Balance, Holding, Reason
@@ -65,19 +66,17 @@ class Points:
     member_id: strawberry.Private[int]
     holding: strawberry.Private[Holding]
 
-    @strawberry.field(description="What expires next; null if nothing is held.")
+    @computed(description="What expires next; null if nothing is held.")
     def next_expiry(self) -> ExpiringPoints | None:
         """The first expiry to come."""
         return _shown_expiry(self.holding)[0] if self.holding.expiring else None
 
-    @strawberry.field(description="What expires within the next days, the first first.")
+    @computed(description="What expires within the next days, the first first.")
     def expiring(
         self,
         within_days: Annotated[
             int,
-            strawberry.argument(
-                description="How many times 24 hours to look ahead: 1 to 36500."
-            ),
+            strawberry.argument(description="How many times 24 hours to look ahead: 1 to 36500."),
         ] = 30,
     ) -> list[ExpiringPoints]:
         """The expiries to come."""
@@ -89,7 +88,7 @@ class Points:
         until = clock.now() + within_days * _DAY_MICROSECONDS
         return [each for each in _shown_expiry(self.holding) if each.expires_at <= until]
 
-    @strawberry.field(
+    @computed(
         description="The balance at any instant, past or future: in the past what had been earned "
         "and spent by then, in the future what is held now and neither spent nor added to."
     )
@@ -103,7 +102,9 @@ class Points:
 
 
 def _shown_expiry(holding: Holding) -> list[ExpiringPoints]:
-    return [ExpiringPoints(points=one.amount, expires_at=one.expires_at) for one in holding.expiring]
+    return [
+        ExpiringPoints(points=one.amount, expires_at=one.expires_at) for one in holding.expiring
+    ]
 
 
 _NO_HOLDING = Holding(Balance())
@@ -184,9 +185,7 @@ async def activity_of_member(
     shown = [_shown_line(line, info.context.language) for line in lines[:limit]]
     cursors = [pages.cursor(line.sequence) for line in lines[:limit]]
     return ActivityConnection(
-        edges=[
-            ActivityEdge(cursor=at, node=node) for at, node in zip(cursors, shown, strict=True)
-        ],
+        edges=[ActivityEdge(cursor=at, node=node) for at, node in zip(cursors, shown, strict=True)],
         nodes=shown,
         page_info=pages.page_info(cursors, more=len(lines) > limit, after=after),
     )

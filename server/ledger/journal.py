@@ -48,6 +48,21 @@ class _Account:
 
 
 @dataclass(frozen=True, slots=True)
+class _Line:
+    """What a posting says beyond its account, its number and its hash."""
+
+    debit: Side
+    credit: Side
+    amount: int
+    lot_id: int
+    reason: Reason
+    rule: str
+    programme_version: int
+    reference: int | None
+    occurred_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """One lot to be made: `amount` of `asset`, usable from `available_at` until `expires_at`."""
 
@@ -85,8 +100,7 @@ class Journal:
         account = self._accounts[member_id, grant.asset]
         self.check_room(member_id, grant.asset, grant.amount)
         lot_id = new_id()
-        self._post(
-            account,
+        line = _Line(
             debit=Side.ISSUED,
             credit=Side.MEMBER,
             amount=grant.amount,
@@ -97,6 +111,7 @@ class Journal:
             reference=grant.reference,
             occurred_at=grant.earned_at,
         )
+        self._post(account, line)
         account.granted_total += grant.amount
         account.next_expiry_at = min(account.next_expiry_at, grant.expires_at)
         made = OpenLot(
@@ -220,8 +235,7 @@ class Journal:
     ) -> None:
         lot.remaining -= amount
         account.taken_from[lot.id] = lot
-        self._post(
-            account,
+        line = _Line(
             debit=Side.MEMBER,
             credit=to,
             amount=amount,
@@ -232,38 +246,26 @@ class Journal:
             reference=reference,
             occurred_at=lot.expires_at if reason is Reason.EXPIRY else self.recorded_at,
         )
+        self._post(account, line)
 
-    def _post(
-        self,
-        account: _Account,
-        *,
-        debit: Side,
-        credit: Side,
-        amount: int,
-        lot_id: int,
-        reason: Reason,
-        rule: str,
-        programme_version: int,
-        reference: int | None,
-        occurred_at: Instant,
-    ) -> None:
+    def _post(self, account: _Account, line: _Line) -> None:
         account.last_sequence += 1
-        account.balance += amount if credit is Side.MEMBER else -amount
+        account.balance += line.amount if line.credit is Side.MEMBER else -line.amount
         account.changed = True
         posting = (
             account.member_id,
             account.id,
             account.last_sequence,
-            debit.value,
-            credit.value,
-            amount,
+            line.debit.value,
+            line.credit.value,
+            line.amount,
             account.balance,
-            lot_id,
-            reason.value,
-            rule,
-            programme_version,
-            reference,
-            occurred_at,
+            line.lot_id,
+            line.reason.value,
+            line.rule,
+            line.programme_version,
+            line.reference,
+            line.occurred_at,
             self.recorded_at,
         )
         account.last_hash = chained_hash(account.last_hash, posting)

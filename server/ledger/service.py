@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from server.clock import Instant
-from server.ledger.journal import Grant, Journal, journal, open_accounts
 from server.ledger import models, rules
+from server.ledger.journal import Grant, Journal, journal, open_accounts
 from server.ledger.rules import Balance, ExpiringValue, Holding, OpenValue, Reason, Side
 
 __all__ = [
@@ -63,9 +63,7 @@ class Flow(msgspec.Struct, frozen=True):
 LAST_SEQUENCE = 2**31 - 1
 
 
-async def balances(
-    member_ids: Iterable[int], at: Instant
-) -> dict[tuple[int, str], Balance]:
+async def balances(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, str], Balance]:
     """The present balances by (member, asset), for an instant not before the last posting.
 
     What has expired by then counts as expired, whether or not that has been booked.
@@ -108,9 +106,7 @@ async def holdings(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, st
         totals[key] = (row[2], row[3], row[4])
         if row[5] is not None:
             lots.setdefault(key, []).append(OpenValue(row[5], row[6], row[7]))
-    return {
-        key: rules.holding(at, *sums, lots=lots.get(key, ())) for key, sums in totals.items()
-    }
+    return {key: rules.holding(at, *sums, lots=lots.get(key, ())) for key, sums in totals.items()}
 
 
 async def statement(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import strawberry
 from graphql import GraphQLError
@@ -15,6 +15,7 @@ from server.challenges.graphql import ChallengeStatus, challenges_of_member
 from server.clock import Instant
 from server.edge import nodes, pages
 from server.edge.context import Info
+from server.edge.fields import computed
 from server.edge.nodes import Node
 from server.edge.pages import PageInfo
 from server.edge.permissions import EVERYONE, MEMBER, access, query
@@ -59,53 +60,53 @@ class Member(Node):
     enrolled_at: Instant = strawberry.field(description="Since when they are a member.")
     number: strawberry.Private[int]
 
-    @strawberry.field(description="The member's card.")
+    @computed(description="The member's card.")
     async def card(self, info: Info) -> Card:
         """The current card."""
         return await card_of_member(info, self.number)
 
-    @strawberry.field(description="The member's points.")
+    @computed(description="The member's points.")
     async def points(self, info: Info) -> Points:
         """The points."""
         return await points_of_member(info, self.number)
 
-    @strawberry.field(description="The member's tier.")
+    @computed(description="The member's tier.")
     async def tier(self, info: Info) -> TierStatus:
         """The tier."""
         view = await tier_view_of_member(info, self.number)
         published = await _programme_now(info)
         return shown_tier(view, published.programme, digits_of(published.programme))
 
-    @strawberry.field(description="Eligible spend over the whole membership.")
+    @computed(description="Eligible spend over the whole membership.")
     async def eligible_spend(self, info: Info) -> Money:
         """The lifetime spend."""
         view = await tier_view_of_member(info, self.number)
         rules = (await _programme_now(info)).programme
         return Money.of(view.lifetime_spend_minor, rules.programme.currency, digits_of(rules))
 
-    @strawberry.field(description="The member's cashback.")
+    @computed(description="The member's cashback.")
     async def cashback(self, info: Info) -> Cashback:
         """The cashback."""
         rules = (await _programme_now(info)).programme
         return await cashback_of_member(info, self.number, rules, digits_of(rules))
 
-    @strawberry.field(description="How the member stands in each challenge of the programme.")
+    @computed(description="How the member stands in each challenge of the programme.")
     async def challenges(self, info: Info) -> list[ChallengeStatus]:
         """The challenges."""
         zone = (await _programme_now(info)).programme.programme.timezone
         return await challenges_of_member(info, self.number, zone)
 
-    @strawberry.field(description="The vouchers that the member bought, the newest first.")
+    @computed(description="The vouchers that the member bought, the newest first.")
     async def vouchers(self, first: First = 20, after: After = None) -> VoucherConnection:
         """A page of vouchers."""
         return await vouchers_of_member(self.number, first=first, after=after)
 
-    @strawberry.field(description="How many vouchers the member has bought so far.")
+    @computed(description="How many vouchers the member has bought so far.")
     async def vouchers_issued(self, info: Info) -> int:
         """The number of vouchers."""
         return await voucher_count_of_member(info, self.number)
 
-    @strawberry.field(description="The member's statement of points, the newest line first.")
+    @computed(description="The member's statement of points, the newest line first.")
     async def activity(
         self, info: Info, first: First = 20, after: After = None
     ) -> ActivityConnection:
@@ -261,15 +262,14 @@ class MembershipQueries:
     async def node(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")],
+        opaque_id: Annotated[
+            strawberry.ID, strawberry.argument(name="id", description="A global id.")
+        ],
     ) -> Node | None:
         """Relay's node."""
-        found: Any = await nodes.find(info, id)
-        return found  # type: ignore[no-any-return] # of one of the types that implement Node
+        return cast(Node | None, await nodes.find(info, opaque_id))
 
 
 def _balance(external_id: str, balance: ledger.Balance | None) -> PointBalance:
     usable = balance or ledger.Balance()
-    return PointBalance(
-        external_id=external_id, available=usable.available, pending=usable.pending
-    )
+    return PointBalance(external_id=external_id, available=usable.available, pending=usable.pending)

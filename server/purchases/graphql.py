@@ -85,9 +85,7 @@ class RecordedPurchase:
     eligible: Money = strawberry.field(
         description="Sales less coupons of the lines that count, at least 0."
     )
-    points: int = strawberry.field(
-        description="All points that it brought: the sum of `earned`."
-    )
+    points: int = strawberry.field(description="All points that it brought: the sum of `earned`.")
     earned: list[EarnedPoints] = strawberry.field(description="The points by rule.")
     cashback: CashbackAccrued = strawberry.field(description="The cashback that it brought.")
     tier_before: str = strawberry.field(description="The tier that applied to the purchase.")
@@ -177,7 +175,7 @@ class PurchaseInput:
     store_id: str = strawberry.field(
         description="The shop's id of the store: 1 to 64 printable characters."
     )
-    currency_code: CurrencyCode = strawberry.field(  # type: ignore[valid-type] # an enum made from data
+    currency_code: CurrencyCode = strawberry.field(
         description="The currency of the amounts: the programme's."
     )
     lines: list[PurchaseLineInput] = strawberry.field(description="The lines: 1 to 500.")
@@ -255,7 +253,7 @@ def _submission(given: PurchaseInput, *path: str | int) -> Submission:
             member=reference,
             occurred_at=given.occurred_at,
             store_id=given.store_id,
-            currency=given.currency_code.name,  # type: ignore[attr-defined] # an enum made from data
+            currency=given.currency_code.name,
             lines=tuple(
                 Line(
                     line.product_id,
@@ -360,9 +358,7 @@ def _submissions(
     return submissions, refused
 
 
-def _kept(
-    answer: Outcome | DomainError, number: int, at_hand: dict[int, Outcome]
-) -> int | Refusal:
+def _kept(answer: Outcome | DomainError, number: int, at_hand: dict[int, Outcome]) -> int | Refusal:
     if isinstance(answer, DomainError):
         return Refusal.of(answer.below("input", "purchases", number))
     at_hand[answer.purchase_id] = answer

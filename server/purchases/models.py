@@ -38,7 +38,9 @@ class Purchase(Model):
         table = "purchases"
         unique_together = (("partner", "external_id"),)
         indexes = (("member_id", "occurred_at"), ("local_month", "member_id"))
-        constraints = (CheckConstraint(check="eligible_minor >= 0", name="purchases_eligible_minor"),)
+        constraints = (
+            CheckConstraint(check="eligible_minor >= 0", name="purchases_eligible_minor"),
+        )
 
 
 class PurchaseLine(Model):

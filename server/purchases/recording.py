@@ -222,7 +222,7 @@ class Recording:
         accruing: cashback.Accruing,
         progress: challenges.Counting,
     ) -> RecordedPurchase:
-        """Hold one purchase against every rule, in the programme's order, and grant what it earns."""
+        """Hold one purchase against every rule, in order, and grant what it earns."""
         purchase_id = new_id()
         draft, rules_then = each.submission.draft, each.published.programme
         at = draft.occurred_at
@@ -284,9 +284,7 @@ class Recording:
         purchase_id: int,
     ) -> CashbackAccrued:
         rules_then, at = each.published.programme, each.submission.draft.occurred_at
-        accrual = accruing.accrue(
-            each.member_id, each.day, each.amounts.cashback_minor, rules_then
-        )
+        accrual = accruing.accrue(each.member_id, each.day, each.amounts.cashback_minor, rules_then)
         available_at = enrolment.available_at(
             at, rules_then.cashback.pending_days, rules_then.programme.timezone
         )
@@ -366,7 +364,11 @@ class Recording:
 
 
 def _earned(
-    rule: EarnedRule, grant: ledger.Grant, *, points: int | None = None, challenge: str | None = None
+    rule: EarnedRule,
+    grant: ledger.Grant,
+    *,
+    points: int | None = None,
+    challenge: str | None = None,
 ) -> EarnedPoints:
     return EarnedPoints(
         rule,

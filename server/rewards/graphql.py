@@ -86,9 +86,7 @@ def shown_voucher(voucher: VoucherView) -> Voucher:
     )
 
 
-async def vouchers_of_member(
-    member_id: int, *, first: int, after: str | None
-) -> VoucherConnection:
+async def vouchers_of_member(member_id: int, *, first: int, after: str | None) -> VoucherConnection:
     """A page of the member's vouchers; one statement."""
     limit, before = pages.page(first, after)
     found = await service.vouchers(member_id, before=before, limit=limit + 1)

@@ -39,9 +39,7 @@ class Voucher(Model):
         )
 
 
-VOUCHER_COLUMNS = (
-    "id, member_id, code, points, value_minor, currency, digits, issued_at, status"
-)
+VOUCHER_COLUMNS = "id, member_id, code, points, value_minor, currency, digits, issued_at, status"
 INSERT_VOUCHER = sql.insert("vouchers", VOUCHER_COLUMNS)
 
 
@@ -58,9 +56,7 @@ async def voucher_page(member_id: int, before: int, limit: int) -> Sequence[sql.
 
 async def voucher(voucher_id: int) -> sql.Row | None:
     """VOUCHER_COLUMNS of one voucher."""
-    return await sql.fetch_one(
-        f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE id = $1", voucher_id
-    )
+    return await sql.fetch_one(f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE id = $1", voucher_id)
 
 
 async def voucher_counts(member_ids: Iterable[int]) -> Sequence[sql.Row]:

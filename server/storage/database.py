@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -192,6 +192,8 @@ async def _probe(address: Address) -> None:
     from server.storage import sql  # noqa: PLC0415 - sql needs an engine, which needs this module
 
     try:
+        if address.engine == "sqlite":
+            await asyncio.to_thread(_read_header, address.location)
         await asyncio.wait_for(sql.fetch("SELECT 1"), CONNECT_TIMEOUT_SECONDS)
     except TimeoutError as error:
         raise CannotOpen(
@@ -206,3 +208,9 @@ async def _probe(address: Address) -> None:
     ) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CannotOpen(f"can't open the database {address.shown}: {detail}") from error
+
+
+def _read_header(file: str) -> None:
+    # First without aiosqlite, whose thread outlives a connection that can't be made.
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA schema_version")

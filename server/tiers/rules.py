@@ -8,24 +8,12 @@ moves on from one such day to the next.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from server.clock import Instant, LocalDay, start_of_day
+from server.programme.document import TierLevel as Level
 
 NO_DROP = LocalDay(2**31 - 1)
 """The next drop day of a member from whose window nothing will fall."""
-
-
-class Level(Protocol):
-    """A tier of the programme."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def min_spend_minor(self) -> int:
-        """The qualifying spend from which it applies."""
 
 
 @dataclass(frozen=True, slots=True)

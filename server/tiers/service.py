@@ -200,9 +200,7 @@ async def views(
     return {id_: _view(state, programme) for id_, state in states.items()}
 
 
-async def _days_of(
-    states: Mapping[int, State], window_days: int
-) -> dict[int, dict[LocalDay, int]]:
+async def _days_of(states: Mapping[int, State], window_days: int) -> dict[int, dict[LocalDay, int]]:
     days: dict[int, dict[LocalDay, int]] = {}
     if states:
         first = min(state.evaluated_day for state in states.values()) - window_days + 1
