@@ -1,5 +1,6 @@
 """Purchases in the schema: what tills send, and what they are told."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import strawberry
@@ -11,6 +12,7 @@ from server.edge import nodes
 from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.idempotency import NothingWritten
+from server.edge.inputs import built_by
 from server.edge.mutation import write_once
 from server.edge.permissions import access, mutation
 from server.edge.problems import (
@@ -128,6 +130,19 @@ def _shown(outcome: Outcome) -> RecordedPurchase:
 # ---------------------------------------------------------------- what tills send
 
 
+def _line(value: Mapping[str, Any]) -> Line:
+    return Line(
+        value["productId"],
+        value["department"],
+        value["productCategory"],
+        value["productType"],
+        value["quantity"],
+        value["salesMinor"],
+        value["couponMinor"],
+    )
+
+
+@built_by(_line)
 @strawberry.input(description="One line of a basket.")
 class PurchaseLineInput:
     """A line."""
@@ -254,18 +269,7 @@ def _submission(given: PurchaseInput, *path: str | int) -> Submission:
             occurred_at=given.occurred_at,
             store_id=given.store_id,
             currency=given.currency_code.name,
-            lines=tuple(
-                Line(
-                    line.product_id,
-                    line.department,
-                    line.product_category,
-                    line.product_type,
-                    line.quantity,
-                    line.sales_minor,
-                    line.coupon_minor,
-                )
-                for line in given.lines
-            ),
+            lines=tuple(cast(list[Line], given.lines)),
         ),
         given.enrol_if_unknown,
     )

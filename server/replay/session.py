@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from server.demo_credentials import REPLAY_KEY
+from server.demo_credentials import REPLAY_KEY
 from server.replay import databases
 from server.replay.checkpoint import (
     FOLDER_TARGET,
@@ -92,7 +93,7 @@ def _running(
     url: str, api_key: str | None, programme: ProgrammeFile, folder: Folder, state: State
 ) -> Iterator[Session]:
     """A session with a server that runs already and applies the same programme."""
-    with Client(RemoteServer(url), api_key or DEMO_REPLAY_KEY) as client:
+    with Client(RemoteServer(url), api_key or REPLAY_KEY) as client:
         _check_programme(client, programme)
         if state.phase == "preparing":
             state.phase = "playing"
