@@ -1,9 +1,8 @@
-"""The command line: python -m server serve | migrate | schema | programme | keys | staff | replay."""
+"""The command line: `python -m server COMMAND`; `--help` lists the commands."""
 
 import asyncio
 import json
 import os
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -36,7 +35,7 @@ _Answer = TypeVar("_Answer")
 
 
 def _refuse(message: str) -> typer.Exit:
-    print(f"laurel: {message}", file=sys.stderr)
+    typer.echo(f"laurel: {message}", err=True)
     return typer.Exit(EXIT_REFUSED)
 
 
@@ -56,9 +55,9 @@ def _with_database(
     from server.programme.commands import CommandRefused  # noqa: PLC0415 - only these commands need it
 
     async def run() -> _Answer:
+        if refusal := await commands.refusal(settings.address):
+            raise CannotOpen(refusal)
         async with database.opened(settings.address, writable=writable):
-            if refusal := await commands.refusal(settings.address):
-                raise CannotOpen(refusal)
             return await work
 
     try:
@@ -95,14 +94,19 @@ def serve(
     ] = False,
 ) -> None:
     """Serves the API, on the database that the options or LAUREL_DATABASE and LAUREL_DATA name."""
+    settings = _settings(port=port, host=host, data=data, database=database)
+    if demo:
+        if settings.mode is Mode.PRODUCTION:
+            raise _refuse("--demo is refused in production (LAUREL_MODE=production)")
+        settings = settings.model_copy(update={"mode": Mode.DEMO})
     from server.launch import CannotServe, launch  # noqa: PLC0415 - the schema takes a while to load
 
-    settings = _settings(
-        port=port, host=host, data=data, database=database, mode=Mode.DEMO if demo else None
-    )
     try:
         launch(
-            settings, applies_migrations=demo or apply_migrations, stops_with_stdin=stop_with_stdin
+            settings,
+            applies_migrations=demo or apply_migrations,
+            stops_with_stdin=stop_with_stdin,
+            say=typer.echo,
         )
     except CannotServe as error:
         raise _refuse(str(error)) from None
@@ -121,7 +125,10 @@ def migrate_command(
     if drift:
         raise typer.Exit(asyncio.run(commands.show_drift()))
     settings = _settings(data=data, database=database)
-    raise typer.Exit(asyncio.run(commands.migrate_database(settings.address, apply=yes)))
+    try:
+        raise typer.Exit(asyncio.run(commands.migrate_database(settings.address, apply=yes)))
+    except CannotOpen as error:
+        raise _refuse(str(error)) from None
 
 
 @cli.command()
@@ -129,7 +136,7 @@ def schema() -> None:
     """Prints the GraphQL schema."""
     from server.schema import schema as joined  # noqa: PLC0415 - the schema takes a while to load
 
-    print(joined.as_str())
+    typer.echo(joined.as_str())
 
 
 @programme_cli.command("publish")
@@ -146,7 +153,7 @@ def publish(
     from server.programme import commands as programme  # noqa: PLC0415 - only these commands need it
 
     settings = _settings(data=data, database=database)
-    print(_with_database(settings, programme.publish(file, effective)))
+    typer.echo(_with_database(settings, programme.publish(file, effective)))
 
 
 @programme_cli.command("show")
@@ -161,7 +168,7 @@ def show(
     from server.programme import commands as programme  # noqa: PLC0415 - only these commands need it
 
     settings = _settings(data=data, database=database)
-    print(_with_database(settings, programme.show(version), writable=False))
+    typer.echo(_with_database(settings, programme.show(version), writable=False))
 
 
 @programme_cli.command("diff")
@@ -175,7 +182,7 @@ def diff(
     from server.programme import commands as programme  # noqa: PLC0415 - only these commands need it
 
     settings = _settings(data=data, database=database)
-    print(_with_database(settings, programme.diff(old, new), writable=False))
+    typer.echo(_with_database(settings, programme.diff(old, new), writable=False))
 
 
 @keys_cli.command("create")
@@ -196,9 +203,9 @@ def create_key(
 
     made = _with_database(_settings(data=data, database=database), create())
     if as_json:
-        print(json.dumps({"id": str(made.id), "key": made.key}))
+        typer.echo(json.dumps({"id": str(made.id), "key": made.key}))
     else:
-        print(f"{made.key}\nKeep it now: it can't be shown again.")
+        typer.echo(f"{made.key}\nKeep it now: it can't be shown again.")
 
 
 @staff_cli.command("create")
@@ -219,16 +226,51 @@ def create_staff(
             return await members.create_staff(email, hashed, role)
 
     _with_database(_settings(data=data, database=database), create())
-    print(f"{email} can sign in as {role.value}.")
+    typer.echo(f"{email} can sign in as {role.value}.")
 
 
-def _add_replay() -> None:
-    from server.replay.command import replay  # noqa: PLC0415 - kept beside its registration
+@cli.command()
+def replay(
+    programme: Annotated[Path, typer.Option(help="The programme file (YAML).")],
+    out: Annotated[Path, typer.Option(help="The folder for results, state and database.")],
+    baskets: Annotated[
+        Path | None, typer.Option(help="The baskets (JSON Lines, plain or gzip).")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Play the sample grocery data instead.")
+    ] = False,
+    households: Annotated[
+        int | None, typer.Option(min=1, help="With --demo: only so many households.")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="An empty PostgreSQL database instead of a SQLite file.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A server that runs already, instead of one of its own.")
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="LAUREL_API_KEY", help="With --url: the API key to use."),
+    ] = None,
+) -> None:
+    """Plays baskets through a programme and writes what became of every member.
 
-    cli.command("replay")(replay)
+    Killed in the middle and started again with the same options, it continues where it was.
+    """
+    from server.replay.command import ReplayOptions, run  # noqa: PLC0415 - only it needs them
 
+    options = ReplayOptions(
+        programme=programme,
+        out=out,
+        baskets=baskets,
+        demo=demo,
+        households=households,
+        database=database,
+        url=url,
+        api_key=api_key,
+    )
+    raise typer.Exit(run(options))
 
-_add_replay()
 
 if __name__ == "__main__":
     try:

@@ -18,7 +18,7 @@ from server.schema import schema
 from server.settings import Mode, Settings, SimulatedTime
 from server.storage import database, sql
 
-MAXIMUM_BODY_BYTES = 1024 * 1024
+MAXIMUM_BODY_BYTES = 4 * 1024 * 1024
 GRAPHQL_PATH = "/graphql"
 
 

@@ -6,6 +6,7 @@ credentials are printed and known to everybody.
 
 import random
 from datetime import timedelta
+from enum import Enum, auto
 from pathlib import Path
 
 from server import clock
@@ -31,6 +32,7 @@ from server.rewards import service as rewards
 from server.storage import sql
 
 PROGRAMME_FILE = Path(__file__).parent / "programme" / "demo-programme.yaml"
+PUBLISHED_BY = "demonstration"
 PARTNER = "demo-shop"
 WEEKS = 8
 _SEED = 2017
@@ -77,16 +79,34 @@ def identities(*, is_known: bool) -> list[Identity]:
     ]
 
 
-async def prepare() -> bool:
-    """Publish the demo programme and make the sample members, in one transaction, unless the
-    database has members or a programme already; whether it did."""
-    if (await programme.rulebook()).ordered:
-        return False
+class Held(Enum):
+    """What a database holds, as far as the demonstration is concerned."""
+
+    NOTHING = auto()  # no programme: there is room for the demonstration
+    DEMONSTRATION = auto()
+    ANOTHER_PROGRAMME = auto()
+
+
+async def held() -> Held:
+    """What the open database holds."""
+    versions = (await programme.rulebook()).ordered
+    if not versions:
+        return Held.NOTHING
+    if any(version.published_by == PUBLISHED_BY for version in versions):
+        return Held.DEMONSTRATION
+    return Held.ANOTHER_PROGRAMME
+
+
+async def make() -> None:
+    """Publish the demo programme and make the sample members, in one transaction.
+
+    Assumes a database that holds nothing.
+    """
     member_hash = await members.hash_password(MEMBER_PASSWORD)
     staff_hash = await members.hash_password(STAFF_PASSWORD)
     async with sql.transaction():
         published = await programme.publish(
-            PROGRAMME_FILE.read_text(encoding="utf-8"), published_by="demonstration"
+            PROGRAMME_FILE.read_text(encoding="utf-8"), published_by=PUBLISHED_BY
         )
         await members.create_api_key("Demo till", PARTNER, _TILL_SCOPES, key=TILL_KEY)
         await members.create_api_key("Demo replay", PARTNER, _REPLAY_SCOPES, key=REPLAY_KEY)
@@ -97,7 +117,6 @@ async def prepare() -> bool:
         ]
         await members.create_account(ids[0], MEMBER_EMAIL, member_hash)
         await _play_weeks(ids)
-    return True
 
 
 async def _enrol_sample(number: int, name: str, published: PublishedProgramme) -> int:

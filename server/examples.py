@@ -136,7 +136,7 @@ EXAMPLES = (
                 "purchase": {
                     "externalId": "$newKey",
                     "member": {"externalId": "sample-1"},
-                    "occurredAt": "2026-01-31T12:00:00Z",
+                    "occurredAt": "$now",
                     "storeId": "1",
                     "currencyCode": "USD",
                     "lines": [

@@ -1,35 +1,128 @@
 """Starting the server: the database looked at and brought up to date, then serving."""
 
-import asyncio
 import socket
-from enum import Enum, auto
+from collections.abc import Callable
 
-from server import demo, demo_credentials
-from server.app import create_app
-from server.members import service as members
-from server.serving import CannotListen, cancelled_by_signals, listening_socket, server_for
+from server import demo_credentials
+from server.serving import CannotListen, cancelled_by_signals, listening_socket, run, serve
 from server.settings import Mode, Settings
 from server.storage import database, migrate
-from server.storage.database import CannotOpen
+from server.storage.database import Address, CannotOpen
 from server.storage.looking import look
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
+Say = Callable[[str], None]
 
 
 class CannotServe(Exception):
     """The server can't start; the message says why in one line."""
 
 
-def launch(settings: Settings, *, applies_migrations: bool, stops_with_stdin: bool) -> None:
+def launch(
+    settings: Settings, *, applies_migrations: bool, stops_with_stdin: bool, say: Say
+) -> None:
     """Serve until asked to stop. Raises CannotServe, having changed nothing.
 
-    What can be in the way is looked at first: the port, then the database, and only what is found
-    free and fit is touched.
+    `say` is given each line for the person at the terminal. What may be in the way is looked at first, the port and then the database, before either the
+    database or a file is touched.
     """
     try:
         with listening_socket(settings.host, settings.port) as listening:
-            server = server_for(stops_with_stdin=stops_with_stdin)
-            serving = _serve(settings, listening, applies_migrations=applies_migrations)
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                runner.run(serving)
+            run(
+                _prepare_and_serve(
+                    settings,
+                    listening,
+                    applies_migrations=applies_migrations,
+                    stops_with_stdin=stops_with_stdin,
+                    say=say,
+                )
+            )
     except (CannotListen, CannotOpen) as error:
         raise CannotServe(str(error)) from error
-    print("Stopped.", flush=True)
+    say("Stopped.")
+
+
+async def _prepare_and_serve(
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    applies_migrations: bool,
+    stops_with_stdin: bool,
+    say: Say,
+) -> None:
+    address = settings.address
+    with cancelled_by_signals():
+        lacks = await _lacks_migrations(address, may_lack=applies_migrations)
+    async with database.opened(address, pool_size=settings.pool_size):
+        from server import logs  # noqa: PLC0415 - slow to load; what is wrong has been said before
+        from server.app import create_app  # noqa: PLC0415 - same
+
+        logs.configure()
+        with cancelled_by_signals():
+            if lacks:
+                await migrate.apply_pending(say)
+            await _prepare(settings, say)
+        await serve(
+            create_app(settings, opens_database=False),
+            listening,
+            announce=lambda: say(_announcement(settings, _url_of(listening))),
+            stops_with_stdin=stops_with_stdin,
+        )
+
+
+async def _lacks_migrations(address: Address, *, may_lack: bool) -> bool:
+    seen = await look(address)
+    if seen.newer:
+        raise CannotOpen(
+            f"the database {address.shown} is newer than this code (it has {seen.newer[0]});"
+            " update Laurel first"
+        )
+    if seen.lacking and not may_lack:
+        raise CannotOpen(
+            f"the database {address.shown} lacks {len(seen.lacking)} migration(s); look with"
+            " `python -m server migrate`, then serve with --migrate"
+        )
+    return bool(seen.lacking)
+
+
+async def _prepare(settings: Settings, say: Say) -> None:
+    from server import demo  # noqa: PLC0415 - as slow as the app
+    from server.members import service as members  # noqa: PLC0415 - same
+
+    holds = await demo.held()
+    if settings.mode is Mode.DEMO and holds is demo.Held.ANOTHER_PROGRAMME:
+        raise CannotOpen(
+            f"the database {settings.address.shown} holds a programme of its own;"
+            " serve it without --demo, or name another database"
+        )
+    if settings.mode is Mode.PRODUCTION and holds is demo.Held.DEMONSTRATION:
+        raise CannotOpen(
+            f"the database {settings.address.shown} holds the demonstration, whose credentials"
+            " everybody knows; production needs another database"
+        )
+    await members.prepare_keys(issuer=settings.token_issuer, audience=settings.audience)
+    if settings.mode is Mode.DEMO and holds is demo.Held.NOTHING:
+        say("Making the sample members ...")
+        await demo.make()
+
+
+def _url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    host = _EVERYWHERE.get(host, host)  # what a browser can open
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announcement(settings: Settings, url: str) -> str:
+    ready = f"Ready: {url}"
+    if settings.mode is not Mode.DEMO:
+        return ready
+    return f"""{ready}
+
+  GraphiQL       {url}/graphql?example=home&as=member
+  as a member    {demo_credentials.MEMBER_EMAIL}, password {demo_credentials.MEMBER_PASSWORD}
+  as staff       {demo_credentials.STAFF_EMAIL}, password {demo_credentials.STAFF_PASSWORD}
+  as a till      Authorization: Bearer {demo_credentials.TILL_KEY}
+  database       {settings.address.shown}
+
+  Everybody knows these credentials: this is a demonstration, not for real members.
+  Ctrl-C stops it."""

@@ -1,18 +1,24 @@
 """Running the server process: its socket, what it prints when it is ready, and how it stops."""
 
+import asyncio
+import errno
+import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.loops.auto import auto_loop_factory
 
 GRACE_SECONDS = 10
 BACKLOG = 2048
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class CannotListen(Exception):
@@ -20,18 +26,50 @@ class CannotListen(Exception):
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address; port 0 takes a free one. Raises CannotListen."""
+    """A socket that listens on the address; port 0 takes a free one. Raises CannotListen.
+
+    Whoever connects before the server is ready waits until it is.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-    except OSError as error:
+        # At once: two that start at the same time may both bind a port, but only one can listen.
+        listening.listen(BACKLOG)
+    except (OSError, UnicodeError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        is_port = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
+        option = "--port" if is_port else "--host"
         raise CannotListen(
-            f"can't listen on {host} port {port}: {error.strerror}; choose another with --port"
+            f"can't listen on {host} port {port}: {reason}; choose another with {option}"
         ) from error
-    listening.set_inheritable(True)
     return listening
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run the coroutine on the loop that the server is fastest on; return when it ends or is
+    stopped."""
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        try:
+            runner.run(work)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            return
+
+
+@contextmanager
+def cancelled_by_signals() -> Iterator[None]:
+    """Within the block SIGINT and SIGTERM cancel the task that it is in."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in _STOPPING:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -54,7 +92,7 @@ class AnnouncingServer(uvicorn.Server):
         def stop(signum: int, frame: FrameType | None) -> None:
             self.handle_exit(signal.Signals(signum), frame)
 
-        former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        former = {number: signal.signal(number, stop) for number in _STOPPING}
         try:
             yield
         finally:
@@ -64,19 +102,20 @@ class AnnouncingServer(uvicorn.Server):
 
 def stop_with_stdin(server: uvicorn.Server) -> None:
     """Stop the server when standard input ends: when the process at its other end is gone."""
+    standard_input = sys.stdin.fileno()
 
     def watch() -> None:
-        while sys.stdin.buffer.read1(1024):
+        while os.read(standard_input, 1024):
             pass
         server.should_exit = True
 
     threading.Thread(target=watch, daemon=True, name="watch-stdin").start()
 
 
-def run(
+async def serve(
     app: ASGIApp, listening: socket.socket, *, announce: Callable[[], None], stops_with_stdin: bool
-) -> bool:
-    """Serve until asked to stop; whether the start succeeded."""
+) -> None:
+    """Serve until asked to stop; requests under way are answered before it returns."""
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -90,5 +129,4 @@ def run(
     server = AnnouncingServer(config, announce)
     if stops_with_stdin:
         stop_with_stdin(server)
-    server.run(sockets=[listening])
-    return server.started
+    await server.serve(sockets=[listening])

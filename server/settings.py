@@ -3,8 +3,9 @@ environment; each setting is a variable LAUREL_<NAME>."""
 
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.storage.database import Address
@@ -45,6 +46,15 @@ class Settings(BaseSettings):
     issuer: str | None = None
     audience: str = "laurel-app"
     pool_size: int = Field(default=10, ge=1, le=100)
+
+    @field_validator("database")
+    @classmethod
+    def _port_is_a_number(cls, url: str | None) -> str | None:
+        try:
+            _ = urlsplit(url or "").port
+        except ValueError as error:
+            raise ValueError(f"the URL's port is none: {error}") from error
+        return url
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> "Settings":

@@ -24,6 +24,7 @@ from strawberry.types import ExecutionResult
 from server import clock
 from server.clock import Instant
 from server.edge.context import Context
+from server.edge.reporting import report
 from server.messages import preferred_language
 from server.principal import Principal
 from server.principal import Scope as KeyScope
@@ -72,6 +73,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return
         except _SimulatedTimeRefused as refused:
             await _refusal(str(refused), "SIMULATED_TIME_REFUSED", 400)(scope, receive, send)
+            return
+        except Exception as error:
+            fault = report(error, where="authentication")
+            status = 503 if fault.code == "UNAVAILABLE" else 500
+            await _refusal(fault.message, fault.code, status)(scope, receive, send)
             return
         scope.setdefault("state", {})["principal"] = principal
         with nullcontext() if simulated_at is None else clock.moved_to(simulated_at):

@@ -2,9 +2,12 @@
 
 The key, who used it for what, and a hash of the content are stored with the answer in the same
 transaction as the write. A refusal writes nothing, so that its key may be used again.
+
+The hashes are keyed with a secret of the deployment: who reads the table alone can't find out by
+guessing what was sent.
 """
 
-import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
@@ -19,13 +22,14 @@ from server.errors import IdempotencyConflict, InvalidInput
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
 from server.storage.ids import new_id
+from server.storage.secrets import shared_secret
 
 
 class IdempotencyRecord(Model):
     """One answered write."""
 
     id = IdField()
-    scope = fields.CharField(128)  # who called, and which mutation
+    scope = fields.CharField(128)  # who called, by name or hash, and which mutation
     key = fields.CharField(255)
     content_hash = fields.CharField(64)
     answer = fields.TextField()
@@ -47,6 +51,9 @@ _FIND = "SELECT content_hash, answer FROM idempotency_records WHERE scope = $1 A
 _ANSWER = "UPDATE idempotency_records SET answer = $1 WHERE id = $2"
 
 MAXIMUM_KEY_LENGTH = 255
+_SECRET = "idempotency"  # noqa: S105 - the name of a secret
+_CONTENT_CONTEXT = b"laurel idempotency content 1:"
+_CALLER_CONTEXT = b"laurel idempotency caller 1:"
 _Result = TypeVar("_Result", bound=msgspec.Struct)
 
 
@@ -72,14 +79,23 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def content_hash(content: Any) -> str:
-    """SHA-256, in hexadecimal, of the content's canonical JSON.
+async def content_hash(content: Any) -> str:
+    """HMAC-SHA-256, in hexadecimal, of the content's canonical JSON.
 
     Keys are sorted and nulls left out, so that an optional field added to the schema later does
     not change the hash of what was sent before it.
     """
     plain = _without_nulls(msgspec.to_builtins(content, enc_hook=_encodable))
-    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()
+    return await _keyed_hash(_CONTENT_CONTEXT, msgspec.json.encode(plain, order="deterministic"))
+
+
+async def caller_hash(whom: str) -> str:
+    """HMAC-SHA-256, in hexadecimal, of what stands for a caller without a name."""
+    return await _keyed_hash(_CALLER_CONTEXT, whom.encode())
+
+
+async def _keyed_hash(context: bytes, message: bytes) -> str:
+    return hmac.digest(await shared_secret(_SECRET), context + message, "sha256").hex()
 
 
 async def once(

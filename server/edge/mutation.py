@@ -22,20 +22,24 @@ async def write_once(
     result: type[_Result],
     present: Callable[[_Result], Any],
     hashed: Any = None,
+    whom: str | None = None,
 ) -> Any:
     """Do `work` once for the input's `idempotency_key`; what `present` shows of its result.
 
     `work` runs inside the one transaction that also keeps its result for later repetitions; a
     DomainError rolls it back and is answered as a Problem. `present` may be asynchronous.
     `hashed` stands in for the input where that holds secrets, which must not be hashed into the
-    database.
+    database. `whom` stands in for the caller where the input says who is calling (an address, a
+    session) and not the credentials: each of them has keys of its own, whatever credentials are
+    sent as well. It's kept as a hash.
     """
     context = info.context
     try:
+        caller = context.principal.name if whom is None else await idempotency.caller_hash(whom)
         answer = await idempotency.once(
-            scope=f"{context.principal.name}/{info.field_name}",
+            scope=f"{caller}/{info.field_name}",
             key=input.idempotency_key,
-            content=idempotency.content_hash(input if hashed is None else hashed),
+            content=await idempotency.content_hash(input if hashed is None else hashed),
             work=work,
             result=result,
         )

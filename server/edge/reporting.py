@@ -2,14 +2,15 @@
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import structlog
-from graphql import ExecutionResult, GraphQLError
+from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 
 from server import messages
 from server.errors import DomainError
-from server.storage.sql import DatabaseUnavailable
+from server.storage import sql
 
 log = structlog.get_logger()
 
@@ -22,7 +23,6 @@ class Reporting(SchemaExtension):
         yield
         result = self.execution_context.result
         if result is not None and getattr(result, "errors", None):
-            assert isinstance(result, ExecutionResult) or hasattr(result, "errors")
             language = getattr(self.execution_context.context, "language", "en")
             result.errors = [_shown(error, language) for error in result.errors]  # type: ignore[union-attr]
 
@@ -36,16 +36,28 @@ def _shown(error: GraphQLError, language: str) -> GraphQLError:
     if isinstance(original, DomainError):
         message = messages.text(original.reason, language, **original.facts)
         return _replaced(error, message, {"code": original.code.value})
+    fault = report(original, where=error.path)
+    return _replaced(error, fault.message, {"code": fault.code, "errorId": fault.error_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is told of an unexpected error; the log has the rest under the same id."""
+
+    code: str
+    message: str
+    error_id: str
+
+
+def report(error: BaseException, *, where: object = None) -> Fault:
+    """Log an unexpected error and say what may be told of it."""
     error_id = secrets.token_hex(8)
-    log.error("unexpected error", error_id=error_id, path=error.path, exc_info=original)
-    if isinstance(original, DatabaseUnavailable):
-        message = f"The service can't read or write its data now. Try again later. ({error_id})"
-        return _replaced(error, message, {"code": "UNAVAILABLE", "errorId": error_id})
-    return _replaced(
-        error,
-        f"Something went wrong here. The operator can find it by the id {error_id}.",
-        {"code": "INTERNAL", "errorId": error_id},
-    )
+    log.error("unexpected error", error_id=error_id, where=where, exc_info=error)
+    if sql.is_unavailable(error):
+        message = f"The data can't be read or written now. Try again soon. ({error_id})"
+        return Fault("UNAVAILABLE", message, error_id)
+    message = f"Something went wrong here. The operator can find it by the id {error_id}."
+    return Fault("INTERNAL", message, error_id)
 
 
 def _replaced(error: GraphQLError, message: str, extensions: dict[str, str]) -> GraphQLError:

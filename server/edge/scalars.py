@@ -34,7 +34,9 @@ def _parse_instant(value: Any) -> Instant:
     if not isinstance(value, str):
         raise GraphQLError("DateTime takes a string such as 2026-01-31T12:00:00Z.")
     try:
-        return clock.instant_of(datetime.fromisoformat(value))
+        instant = clock.instant_of(datetime.fromisoformat(value))
+        clock.datetime_of(instant)  # in UTC, too, it lies in the years 1 to 9999
+        return instant
     except (ValueError, OverflowError) as error:
         raise GraphQLError(
             "DateTime takes RFC 3339 with an offset, such as 2026-01-31T12:00:00Z."

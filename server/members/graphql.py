@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Any, cast
 
+import msgspec
 import strawberry
 from graphql import GraphQLError
 
@@ -32,9 +33,21 @@ from server.members.shapes import (
     UpdateProfileInput,
     UpdateProfileResult,
 )
-from server.storage import sql
+from server.refusals import Refusal
 
 _SIGNED_IN = Access(members=True, roles=ALL_STAFF)
+
+
+class _Refreshed(msgspec.Struct, frozen=True):
+    """What refreshSession answers: a refusal too, if it is for an end that must be kept."""
+
+    answer: OpenedSession | Refusal
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    """What signOut answers."""
+
+    was_active: int  # 1 or 0
 
 
 async def _session_shown(opened: OpenedSession) -> Session:
@@ -107,6 +120,7 @@ async def _sign_up(info: Info, input: SignUpInput, enrol: Enrol) -> Any:
         result=OpenedSession,
         present=lambda opened: opened,
         hashed=_without_password(input),
+        whom=service.email_key(input.email),
     )
     if not isinstance(answer, OpenedSession):
         return answer
@@ -118,6 +132,10 @@ async def _sign_up(info: Info, input: SignUpInput, enrol: Enrol) -> Any:
 def _without_password(input: SignUpInput | SignInInput) -> dict[str, Any]:
     left_out = ("password", "idempotency_key")
     return {name: value for name, value in vars(input).items() if name not in left_out}
+
+
+def _of_session(shown: service.ShownRefreshToken) -> str:
+    return f"session {shown.session_id}"
 
 
 # ---------------------------------------------------------------- the rest
@@ -139,6 +157,7 @@ async def _sign_in(info: Info, input: SignInInput) -> Any:
         result=OpenedSession,
         present=lambda opened: opened,
         hashed=_without_password(input),
+        whom=service.email_key(input.email),
     )
     if not isinstance(answer, OpenedSession):
         return answer
@@ -188,8 +207,8 @@ class MemberMutation:
 
     @mutation(
         EVERYONE,
-        description="Get a session's next tokens. A refresh token that was used before ends the "
-        "session, since somebody else may have it.",
+        description="Get a session's next tokens. A refresh token that was used before with "
+        "another key ends the session, since somebody else may have it.",
     )
     async def refresh_session(
         self,
@@ -200,14 +219,34 @@ class MemberMutation:
     ) -> RefreshSessionResult:
         """Begin the session's next generation."""
         try:
-            return await _session_shown(await service.refresh_session(input.refresh_token))
+            shown = await service.shown_refresh_token(input.refresh_token)
         except DomainError as error:
             return cast(RefreshSessionResult, problem_of(error, info.context.language))
 
+        async def work() -> _Refreshed:
+            return _Refreshed(await service.refresh_session(shown))
+
+        async def present(refreshed: _Refreshed) -> Session | Problem:
+            if isinstance(refreshed.answer, Refusal):
+                return problem_of(refreshed.answer.error(), info.context.language)
+            return await _session_shown(refreshed.answer)
+
+        answer = await write_once(
+            info,
+            input,
+            work=work,
+            result=_Refreshed,
+            present=present,
+            hashed=shown,
+            whom=_of_session(shown),
+        )
+        return cast(RefreshSessionResult, answer)
+
     @mutation(
         EVERYONE,
-        description="End a session: the caller's, or the one that a refresh token belongs to. It "
-        "may be sent again.",
+        description="End a session: the caller's, or the one that a refresh token belongs to. "
+        "Its access token is refused from then on, also when this is sent again with it; with a "
+        "refresh token, and without an access token, it may be sent again at any time.",
     )
     async def sign_out(
         self,
@@ -215,13 +254,32 @@ class MemberMutation:
         input: Annotated[SignOutInput, strawberry.argument(description="Which session to end.")],
     ) -> SignOutResult:
         """End a session."""
+        principal = info.context.principal
+        shown: service.ShownRefreshToken | None = None
         if input.refresh_token is None:
-            check(_SIGNED_IN, info.context.principal)
-        try:
-            was_active = await _sign_out(input.refresh_token, info.context.principal.session_id)
-        except DomainError as error:
-            return cast(SignOutResult, problem_of(error, info.context.language))
-        return SignedOut(was_active=was_active)
+            check(_SIGNED_IN, principal)
+        else:
+            try:
+                shown = await service.shown_refresh_token(input.refresh_token)
+            except DomainError as error:
+                return cast(SignOutResult, problem_of(error, info.context.language))
+        session_id = principal.session_id or 0 if shown is None else shown.session_id
+
+        async def work() -> _Ended:
+            return _Ended(int(await service.sign_out(session_id=session_id)))
+
+        answer = await write_once(
+            info,
+            input,
+            work=work,
+            result=_Ended,
+            present=lambda ended: SignedOut(was_active=bool(ended.was_active)),
+            # The session is part of the content: a key that was used on one device must not seem
+            # to sign out another.
+            hashed={"session_id": session_id} if shown is None else shown,
+            whom=None if shown is None else _of_session(shown),
+        )
+        return cast(SignOutResult, answer)
 
     @mutation(MEMBER, description="Change the signed-in member's profile.")
     async def update_profile(
@@ -251,10 +309,3 @@ class MemberMutation:
             hashed=sorted(changes.items()),  # pairs, because a null here is not the same as nothing
         )
         return cast(UpdateProfileResult, answer)
-
-
-async def _sign_out(refresh_token: str | None, session_id: int | None) -> bool:
-    async with sql.transaction():
-        if refresh_token is not None:
-            return await service.sign_out_with(refresh_token)
-        return await service.sign_out(session_id=session_id or 0)

@@ -26,6 +26,7 @@ from tortoise.connection import get_connections
 from server.clock import MICROSECONDS_PER_SECOND, Instant, system_now
 from server.storage import sql
 from server.storage.ids import new_id
+from server.storage.secrets import claimed_secret, shared_secret
 
 DEFAULT_ISSUER = "laurel"
 DEFAULT_AUDIENCE = "laurel"
@@ -37,13 +38,6 @@ _FIND_SIGNING_KEYS = """
     SELECT key_id, private_key, created_at FROM signing_keys
     WHERE retired_at IS NULL ORDER BY created_at, id
 """
-_FIND_SHARED = "SELECT value FROM shared_secrets WHERE name = $1"
-# Two processes that start at once meet on the secret's row: the second waits for the first.
-_CLAIM_SHARED = sql.insert(
-    "shared_secrets",
-    "id, name, value, created_at",
-    otherwise="ON CONFLICT (name) DO UPDATE SET name = excluded.name",
-)
 _ADD_SIGNING_KEY = sql.insert("signing_keys", "id, key_id, private_key, created_at")
 _RETIRE_SIGNING_KEY = (
     "UPDATE signing_keys SET retired_at = $1 WHERE key_id = $2 AND retired_at IS NULL"
@@ -108,17 +102,13 @@ async def ring(*, maximum_age_seconds: int | None = None) -> KeyRing:
 
 async def _load(issuer: str, audience: str) -> KeyRing:
     rows = await sql.fetch(_FIND_SIGNING_KEYS)
-    secret = await sql.fetch_one(_FIND_SHARED, _REFRESH_TOKEN_SECRET)
-    if not rows or secret is None:
+    if not rows:
         async with sql.transaction():
-            await _make_what_is_missing()
+            await _make_first_signing_key()
             rows = await sql.fetch(_FIND_SIGNING_KEYS)
-            secret = await sql.fetch_one(_FIND_SHARED, _REFRESH_TOKEN_SECRET)
-    if secret is None:
-        raise AssertionError("the secret was made in this transaction")
     loaded = KeyRing(
         pairs=tuple(_pair_of(*row) for row in rows),
-        refresh_token_secret=bytes.fromhex(secret[0]),
+        refresh_token_secret=await shared_secret(_REFRESH_TOKEN_SECRET),
         issuer=issuer,
         audience=audience,
         loaded_at=system_now(),
@@ -128,10 +118,8 @@ async def _load(issuer: str, audience: str) -> KeyRing:
     return loaded
 
 
-async def _make_what_is_missing() -> None:
-    await sql.execute(
-        _CLAIM_SHARED, new_id(), _REFRESH_TOKEN_SECRET, secrets.token_hex(32), system_now()
-    )
+async def _make_first_signing_key() -> None:
+    await claimed_secret(_REFRESH_TOKEN_SECRET)  # processes that start at once go one by one
     if not await sql.fetch(_FIND_SIGNING_KEYS):
         await add_signing_key()
 

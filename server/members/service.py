@@ -33,15 +33,15 @@ from server.members.profiles import (
     register_members,
     update_profile,
 )
-from server.members.rules import valid_external_id
+from server.members.rules import email_key, valid_external_id
 from server.members.sessions import (
     open_session,
     refresh_session,
     session_tokens,
+    shown_refresh_token,
     sign_out,
-    sign_out_with,
 )
-from server.members.tokens import OpenedSession, SessionTokens
+from server.members.tokens import OpenedSession, SessionTokens, ShownRefreshToken
 
 __all__ = [
     "AuthenticationFailed",
@@ -52,6 +52,7 @@ __all__ = [
     "OpenedSession",
     "Profile",
     "SessionTokens",
+    "ShownRefreshToken",
     "TooManySignIns",
     "add_signing_key",
     "authenticate",
@@ -59,6 +60,7 @@ __all__ = [
     "create_account",
     "create_api_key",
     "create_staff",
+    "email_key",
     "enrolments_by_month",
     "find_member",
     "hash_password",
@@ -76,9 +78,9 @@ __all__ = [
     "retire_signing_key",
     "revoke_api_key",
     "session_tokens",
+    "shown_refresh_token",
     "sign_in",
     "sign_out",
-    "sign_out_with",
     "sign_up",
     "update_profile",
     "valid_external_id",

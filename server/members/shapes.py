@@ -127,9 +127,14 @@ class SignInInput:
 class RefreshSessionInput:
     """The input of refreshSession."""
 
+    idempotency_key: str = strawberry.field(
+        description=_KEY_DESCRIPTION.format(
+            again="its tokens expire all the same, so take a new key for every new refresh token."
+        )
+    )
     refresh_token: str = strawberry.field(
-        description="The session's latest refresh token. It works once; if the answer was lost, "
-        "it gets the same answer again within 30 seconds."
+        description="The session's latest refresh token. It works once: for the key that it was "
+        "first sent with, and for 30 seconds, in case that key was lost, for any other."
     )
 
 
@@ -137,6 +142,9 @@ class RefreshSessionInput:
 class SignOutInput:
     """The input of signOut."""
 
+    idempotency_key: str = strawberry.field(
+        description=_KEY_DESCRIPTION.format(again="wasActive stays what it was.")
+    )
     refresh_token: str | None = strawberry.field(
         default=None,
         description="A refresh token of the session to end; null for the session of the access "
@@ -178,13 +186,13 @@ SignInResult = Annotated[
     strawberry.union("SignInResult", description="The session, or why there is none."),
 ]
 RefreshSessionResult = Annotated[
-    Session | SessionRejected,
+    Session | InvalidInput | SessionRejected | IdempotencyConflict,
     strawberry.union(
         "RefreshSessionResult", description="The session's next tokens, or why there are none."
     ),
 ]
 SignOutResult = Annotated[
-    SignedOut | SessionRejected,
+    SignedOut | InvalidInput | SessionRejected | IdempotencyConflict,
     strawberry.union("SignOutResult", description="The end of the session, or why it goes on."),
 ]
 UpdateProfileResult = Annotated[

@@ -29,7 +29,7 @@ _REFRESH_TOKEN_CONTEXT = b"laurel refresh token 1:"
 _REFRESH_TOKEN_LENGTH = 59  # base64 of 12 bytes of facts and 32 of signature
 
 
-class OpenedSession(msgspec.Struct, frozen=True):
+class OpenedSession(msgspec.Struct, frozen=True, tag="session"):
     """The facts that a session's tokens are made of; none of them is a secret."""
 
     account_id: int
@@ -38,6 +38,13 @@ class OpenedSession(msgspec.Struct, frozen=True):
     issued_at: Instant
     member_id: int | None
     staff_role: str | None
+
+
+class ShownRefreshToken(msgspec.Struct, frozen=True):
+    """What a refresh token of ours says; whether it's still good, only the database knows."""
+
+    session_id: int
+    generation: int
 
 
 class SessionTokens(msgspec.Struct, frozen=True):
@@ -136,8 +143,8 @@ def refresh_token(ring: KeyRing, *, session_id: int, generation: int) -> str:
     return base64.urlsafe_b64encode(facts + signature).rstrip(b"=").decode()
 
 
-def read_refresh_token(ring: KeyRing, token: str) -> tuple[int, int]:
-    """The session id and the generation of a refresh token of ours. Raises SessionRejected."""
+def read_refresh_token(ring: KeyRing, token: str) -> ShownRefreshToken:
+    """What a refresh token says, if it is one of ours. Raises SessionRejected."""
     if len(token) != _REFRESH_TOKEN_LENGTH or not token.isascii():
         raise SessionRejected("session.rejected")
     try:
@@ -148,7 +155,7 @@ def read_refresh_token(ring: KeyRing, token: str) -> tuple[int, int]:
     expected = refresh_token(ring, session_id=session_id, generation=generation)
     if not hmac.compare_digest(expected, token):
         raise SessionRejected("session.rejected")
-    return session_id, generation
+    return ShownRefreshToken(session_id, generation)
 
 
 def tokens_of(ring: KeyRing, session: OpenedSession) -> SessionTokens:

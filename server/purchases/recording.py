@@ -114,7 +114,7 @@ class Recording:
         checked: list[_Accepted] = []
         for position, submission in enumerate(self._submissions):
             draft = submission.draft
-            if self._answers[position] is not None or draft.external_id in self._first_of:
+            if self._answers[position] is not None:
                 continue
             try:
                 published = book.at(draft.occurred_at)
@@ -123,18 +123,19 @@ class Recording:
             except DomainError as error:
                 self._answers[position] = error
                 continue
-            self._first_of[draft.external_id] = position
             checked.append(_Accepted(position, submission, published, amounts))
         return checked
 
     async def _find_members(self, checked: list[_Accepted]) -> list[_Accepted]:
-        """The purchases whose member is known, or is enrolled now."""
+        """The purchases whose member is known, or is enrolled now; each external id once."""
         references = [each.submission.draft.member for each in checked]
         found = await cards.members_of(references) if references else []
         accepted: list[_Accepted] = []
         unknown: dict[str, list[_Accepted]] = {}
         for each, member in zip(checked, found, strict=True):
             external_id = each.submission.draft.member.external_id
+            if each.submission.draft.external_id in self._first_of:
+                continue  # what stands in the batch twice is answered as the first
             if isinstance(member, int):
                 each.member_id = member
                 accepted.append(each)
@@ -147,6 +148,8 @@ class Recording:
                 accepted.append(each)
             else:
                 self._answers[each.position] = member.below("member")
+                continue
+            self._first_of[each.submission.draft.external_id] = each.position
         await self._enrol(unknown)
         return [each for each in accepted if each.member_id]
 
@@ -186,13 +189,15 @@ class Recording:
             accruing = await cashback.accruing(members, all_days)
             progress = await challenges.counting(members, all_days)
             for each in accepted:
-                is_new, welcome = self._welcome(journal, levels, each)
                 try:
+                    # Before the welcome points, which it includes: who is enrolled by a purchase
+                    # has an empty account, which takes every purchase that `rules.check` accepts.
                     room = rules.highest_points(each.amounts, each.published.programme)
                     journal.check_room(each.member_id, POINTS, room)
                 except DomainError as error:
                     self._answers[each.position] = error.below("lines")
                     continue
+                is_new, welcome = self._welcome(journal, levels, each)
                 outcome = self._outcome(each, welcome, journal, levels, accruing, progress)
                 outcome = msgspec.structs.replace(outcome, enrolled=is_new)
                 self._answers[each.position] = outcome

@@ -31,6 +31,7 @@ __all__ = [
     "RecordedPurchase",
     "Submission",
     "active_by_cohort",
+    "check_count",
     "months",
     "outcomes",
     "record",
@@ -58,14 +59,19 @@ async def record_many(
     Writes; call it inside a transaction. The number of statements does not depend on the number
     of purchases. Raises InvalidInput if there are none or too many.
     """
-    if not 1 <= len(submissions) <= rules.MAXIMUM_PURCHASES:
+    check_count(len(submissions))
+    return await Recording(submissions, partner, now).answers()
+
+
+def check_count(purchases: int) -> None:
+    """Raise InvalidInput for a number of purchases that no batch may have."""
+    if not 1 <= purchases <= rules.MAXIMUM_PURCHASES:
         raise InvalidInput(
             "purchase.count",
             path=("purchases",),
-            value=f"{len(submissions)} purchases",
+            value=f"{purchases} purchases",
             accepted=f"1 to {rules.MAXIMUM_PURCHASES} purchases",
         )
-    return await Recording(submissions, partner, now).answers()
 
 
 async def outcomes(purchase_ids: Sequence[int]) -> dict[int, RecordedPurchase]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import msgspec
 
 from server.demo_credentials import REPLAY_KEY
-from server.demo_credentials import REPLAY_KEY
 from server.replay import databases
 from server.replay.checkpoint import (
     FOLDER_TARGET,
@@ -22,9 +21,6 @@ from server.replay.folder import Folder
 from server.replay.operations import PROGRAMME
 from server.replay.programme_file import ProgrammeFile
 from server.replay.server_process import OwnServer, RemoteServer
-
-DEMO_REPLAY_KEY = REPLAY_KEY
-"""The API key that a demo server accepts for replays."""
 
 Say = Callable[[str], None]
 

@@ -267,14 +267,17 @@ class RewardMutations:
         """Redeem several members' points."""
 
         async def work() -> RedeemedBatch:
-            redemptions = [
-                Redemption(_named(one.member, number), one.points)
-                for number, one in enumerate(input.redemptions)
-            ]
             try:
-                answers = await service.redeem_many(redemptions, now=clock.now())
+                service.check_count(len(input.redemptions))
             except DomainError as error:
                 raise error.below("input") from None
+            redemptions, refused = _redemptions(input)
+            made = iter(
+                await service.redeem_many(redemptions, now=clock.now()) if redemptions else ()
+            )
+            answers = [
+                refused.get(number) or next(made) for number in range(len(input.redemptions))
+            ]
             batch = RedeemedBatch(
                 tuple(
                     Refusal.of(answer.below("input", "redemptions", number))
@@ -297,10 +300,20 @@ class RewardMutations:
         return cast(RedeemPointsForMembersResult, answer)
 
 
-def _named(given: MemberReference, number: int) -> service.MemberReference:
-    reference = member_reference(given, path=("input", "redemptions", number, "member"))
-    assert reference is not None, "the schema requires it"
-    return reference
+def _redemptions(
+    input: RedeemPointsForMembersInput,
+) -> tuple[list[Redemption], dict[int, DomainError]]:
+    """The redemptions that can be tried, and why the others can't, by position."""
+    redemptions: list[Redemption] = []
+    refused: dict[int, DomainError] = {}
+    for number, one in enumerate(input.redemptions):
+        try:
+            reference = member_reference(one.member, path=("member",))
+            assert reference is not None, "the schema requires it"
+            redemptions.append(Redemption(reference, one.points))
+        except DomainError as error:
+            refused[number] = error
+    return redemptions, refused
 
 
 def _shown_answer(answer: Redeemed | Refusal, language: str) -> Any:

@@ -88,13 +88,7 @@ async def redeem_many(
     Writes; call it inside a transaction. The number of statements does not depend on the number
     of redemptions. Raises InvalidInput if there are none or too many.
     """
-    if not 1 <= len(redemptions) <= rules.MAXIMUM_REDEMPTIONS:
-        raise InvalidInput(
-            "redemption.count",
-            path=("redemptions",),
-            value=f"{len(redemptions)} redemptions",
-            accepted=f"1 to {rules.MAXIMUM_REDEMPTIONS} redemptions",
-        )
+    check_count(len(redemptions))
     published = (await programme.rulebook()).at(now)
     found = await cards.members_of([each.member for each in redemptions])
     members = [each for each in found if isinstance(each, int)]
@@ -113,6 +107,17 @@ async def redeem_many(
             models.INSERT_VOUCHER, [msgspec.structs.astuple(voucher) for voucher in vouchers]
         )
     return answers
+
+
+def check_count(redemptions: int) -> None:
+    """Raise InvalidInput for a number of redemptions that no batch may have."""
+    if not 1 <= redemptions <= rules.MAXIMUM_REDEMPTIONS:
+        raise InvalidInput(
+            "redemption.count",
+            path=("redemptions",),
+            value=f"{redemptions} redemptions",
+            accepted=f"1 to {rules.MAXIMUM_REDEMPTIONS} redemptions",
+        )
 
 
 async def _redeem(

@@ -1,9 +1,10 @@
 """What `python -m server migrate` does, as text for a terminal and exit codes for scripts."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from server.storage import migrate
-from server.storage.database import Address, CannotOpen, opened
+from server.storage.database import Address, opened
+from server.storage.looking import look
 
 DONE = 0
 TO_DO = 1
@@ -13,35 +14,25 @@ TO_DO = 1
 async def migrate_database(address: Address, *, apply: bool, report: migrate.Report = print) -> int:
     """Say which migrations the database lacks, and with `apply` apply them; the exit code.
 
-    1 means that migrations are pending still, that the database is newer than this code, or that
-    it can't be opened.
+    1 means that migrations are pending still or that the database is newer than this code. Raises
+    CannotOpen.
     """
-    if not apply and _is_missing(address):
-        return _announce(migrate.steps(), address, report)  # looking must not create the file
-    try:
-        async with opened(address, writable=apply):
-            if newer := await migrate.unknown():
-                report(f"{address.shown} is newer than this code: it has {', '.join(newer)}.")
-                return TO_DO
-            steps = await migrate.pending()
-            if not steps:
-                report(f"Nothing to do: {address.shown} is up to date.")
-                return DONE
-            if not apply:
-                return _announce(steps, address, report)
-            await migrate.apply_pending(report)
-            report(f"{address.shown} is up to date.")
-            return DONE
-    except CannotOpen as error:
-        report(f"{error}")
+    seen = await look(address)
+    if seen.newer:
+        report(f"{address.shown} is newer than this code: it has {', '.join(seen.newer)}.")
         return TO_DO
+    if not seen.lacking:
+        report(f"Nothing to do: {address.shown} is up to date.")
+        return DONE
+    if not apply:
+        return _announce(seen.lacking, address, report)
+    async with opened(address):
+        await migrate.apply_pending(report)
+    report(f"{address.shown} is up to date.")
+    return DONE
 
 
-def _is_missing(address: Address) -> bool:
-    return address.engine == "sqlite" and not Path(address.location).exists()
-
-
-def _announce(steps: list[migrate.Step], address: Address, report: migrate.Report) -> int:
+def _announce(steps: Sequence[migrate.Step], address: Address, report: migrate.Report) -> int:
     report(f"To be applied to {address.shown}, all in one transaction:")
     for step in steps:
         report(f"  {step}")
@@ -61,12 +52,16 @@ async def show_drift(report: migrate.Report = print) -> int:
 
 
 async def refusal(address: Address) -> str | None:
-    """Why a command can't work on the open database, or None: it lacks migrations or is newer."""
-    if newer := await migrate.unknown():
-        return f"the database {address.shown} is newer than this code: it has {newer[0]}"
-    if steps := await migrate.pending():
+    """Why a command can't work on the database, or None: it lacks migrations or is newer.
+
+    Raises CannotOpen.
+    """
+    seen = await look(address)
+    if seen.newer:
+        return f"the database {address.shown} is newer than this code: it has {seen.newer[0]}"
+    if seen.lacking:
         return (
-            f"the database {address.shown} lacks {len(steps)} migration(s): run"
+            f"the database {address.shown} lacks {len(seen.lacking)} migration(s): run"
             " `python -m server migrate --yes` first"
         )
     return None

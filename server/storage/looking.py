@@ -62,7 +62,7 @@ def _recorded(file: Path) -> list[str]:
 
 
 def _open_to_read(file: Path) -> sqlite3.Connection:
-    # A file without a write-ahead log is at rest: read as it lies, reading leaves nothing beside it.
+    # Without a write-ahead log the file is at rest: read as it lies, and nothing is left beside it.
     rests = not file.with_name(f"{file.name}-wal").exists()
     uri = f"{file.absolute().as_uri()}?{'immutable=1' if rests else 'mode=ro'}"
     return sqlite3.connect(uri, uri=True, timeout=PATIENCE_SECONDS)

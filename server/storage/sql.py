@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import aiosqlite
 import asyncpg
 from tortoise.connection import get_connections
-from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import BaseORMException, IntegrityError, OperationalError
 from tortoise.transactions import in_transaction
 
 from server.storage.sqlite import DurableSqliteClient, fetch_tuples
@@ -31,8 +31,30 @@ _counted: ContextVar[list[str] | None] = ContextVar("counted", default=None)
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
 
-class DatabaseUnavailable(Exception):
-    """The database can't be reached, or can't write (disk full, I/O error): nothing was written."""
+_SQLITE_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the error says that the database can't be reached or can't write at the moment: the
+    transaction has left nothing behind, and the same request may succeed later."""
+    if isinstance(error, sqlite3.Error):
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_UNAVAILABLE
+    if isinstance(error, BaseORMException):
+        return any(isinstance(a, BaseException) and is_unavailable(a) for a in error.args)
+    return isinstance(
+        error,
+        OSError
+        | asyncpg.InterfaceError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.InsufficientResourcesError
+        | asyncpg.OperatorInterventionError,
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -155,7 +155,7 @@ def _state_values(state: State) -> tuple[object, ...]:
 async def counting(
     days_to_count: Mapping[int, Iterable[LocalDay]], *, window_days: int
 ) -> Counting:
-    """Open the tiers of members for counting purchases of the given local days.
+    """Open the tiers of members for counting purchases of the given local days, in this order.
 
     `window_days` is the longest window of the programme versions concerned. Members without a
     state yet are to be enrolled. The members' ledger accounts are locked by the caller.
@@ -168,7 +168,8 @@ async def counting(
         days = list(days_to_count[row[0]])
         earliest, latest = min(days), max(days)
         next_drop = min(state.next_drop_day, earliest + window_days)
-        if latest >= next_drop or earliest < state.evaluated_day:
+        some_are_late = earliest < state.evaluated_day or days != sorted(days)
+        if latest >= next_drop or some_are_late:
             first_needed[row[0]] = min(state.evaluated_day, earliest) - window_days + 1
     if first_needed:
         rows = await models.days_since(first_needed, min(first_needed.values()))

@@ -345,8 +345,8 @@ async def test_the_same_purchase_under_another_key_gets_the_first_answer(
 ) -> None:
     purchase = purchase_input()
     first = await api.mutate("recordPurchase", {"purchase": purchase}, till)
-    before = await dump()
     colleague = await api.key(Scope.PURCHASES_WRITE)
+    before = await dump()
     later = instant("2026-03-05T17:00:00Z")
     for caller, at in ((till, NOW), (till, later), (colleague, later)):
         assert await api.mutate("recordPurchase", {"purchase": purchase}, caller, at=at) == first

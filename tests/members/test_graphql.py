@@ -1,6 +1,7 @@
 """Signing up, in and out over the schema, and the profile: answers, repetitions and refusals."""
 
 import asyncio
+import hashlib
 from typing import Annotated, Any
 
 import pytest
@@ -77,22 +78,15 @@ SCHEMA = strawberry.Schema(
 
 async def execute(name: str, input: dict[str, Any], caller: Principal = ANONYMOUS) -> Any:
     kind = name[0].upper() + name[1:] + "Input"
-    problems = (
-        PROBLEMS
-        if name not in ("refreshSession", "signOut")
-        else ("__typename ... on Problem { code message }")
-    )
-    query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {problems} {PARTS[name]} }} }}"
+    query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {PROBLEMS} {PARTS[name]} }} }}"
     return await SCHEMA.execute(query, {"input": input}, Context(principal=caller))
 
 
 async def call(
     mutation_name: str, caller: Principal = ANONYMOUS, *, key: str = "k1", **input: Any
 ) -> dict[str, Any]:
-    """What the mutation answers, called with a key where it takes one."""
-    takes_key = mutation_name not in ("refreshSession", "signOut")
-    given = {"idempotencyKey": key, **input} if takes_key else input
-    answer = await execute(mutation_name, given, caller)
+    """What the mutation answers."""
+    answer = await execute(mutation_name, {"idempotencyKey": key, **input}, caller)
     assert answer.errors is None, answer.errors
     shown: dict[str, Any] = answer.data[mutation_name]
     return shown
@@ -145,15 +139,6 @@ async def test_a_repeated_sign_up_with_another_password_is_refused(keys: Address
     await signed_up()
     again = await call("signUp", key="first", **{**ADA, "password": "wrong password"}, name="Ada")
     assert again == REJECTED
-
-
-async def test_neither_password_nor_tokens_are_stored_with_the_key(keys: Address) -> None:
-    session = await signed_up()
-    rows = await sql.fetch("SELECT * FROM idempotency_records")
-    stored = " ".join(str(value) for row in rows for value in tuple(row))
-    assert '"generation":1' in stored
-    for secret in (PASSWORD, session["accessToken"], session["refreshToken"]):
-        assert secret not in stored
 
 
 async def test_other_content_under_the_same_key_conflicts(keys: Address) -> None:
@@ -212,25 +197,142 @@ async def test_staff_sign_in_without_a_member(keys: Address) -> None:
     assert (await caller_of(session)).kind is PrincipalKind.STAFF
 
 
-async def test_a_refresh_works_once_and_again_within_30_seconds(
+async def test_a_refresh_works_once_and_with_other_keys_for_30_seconds(
     keys: Address, clock: time_machine.Traveller
 ) -> None:
     token = (await signed_up())["refreshToken"]
-    refreshed = await call("refreshSession", refreshToken=token)
+    refreshed = await call("refreshSession", key="k1", refreshToken=token)
     assert refreshed["__typename"] == "Session"
     clock.shift(30)
-    assert await call("refreshSession", refreshToken=token) == refreshed
+    assert await call("refreshSession", key="k2", refreshToken=token) == refreshed
     clock.shift(1)
-    assert await call("refreshSession", refreshToken=token) == SESSION_REJECTED
+    assert await call("refreshSession", key="k3", refreshToken=token) == SESSION_REJECTED
     latest = refreshed["refreshToken"]
-    assert await call("refreshSession", refreshToken=latest) == SESSION_REJECTED
+    assert await call("refreshSession", key="k4", refreshToken=latest) == SESSION_REJECTED
+
+
+async def test_a_repeated_refresh_answers_the_same_bytes_for_ever(
+    keys: Address, clock: time_machine.Traveller
+) -> None:
+    session = await signed_up()
+    caller = await caller_of(session)
+    token = session["refreshToken"]
+
+    async def refreshed(principal: Principal = ANONYMOUS) -> dict[str, Any]:
+        return await call("refreshSession", principal, key="k1", refreshToken=token)
+
+    first = await refreshed(caller)  # the access token may be sent as well, or not
+    clock.shift(31)
+    assert await refreshed() == first
+    latest = await call("refreshSession", key="k2", refreshToken=first["refreshToken"])
+    assert latest["__typename"] == "Session"
+    clock.shift(31)
+    assert await refreshed() == first  # and nobody was caught:
+    assert (await caller_of(latest)).session_id == caller.session_id
+    ended = await call("signOut", refreshToken=latest["refreshToken"])
+    assert ended == {"__typename": "SignedOut", "wasActive": True}
+    assert await refreshed() == first
+    clock.shift(40 * 86_400)
+    assert await refreshed() == first
+
+
+@pytest.mark.parametrize("key_count", [1, 4])
+async def test_the_same_refresh_at_once_is_one_refresh(keys: Address, key_count: int) -> None:
+    token = (await signed_up())["refreshToken"]
+    answers = await asyncio.gather(
+        *(
+            call("refreshSession", key=f"k{number % key_count}", refreshToken=token)
+            for number in range(4)
+        )
+    )
+    assert answers[0]["__typename"] == "Session"
+    assert all(answer == answers[0] for answer in answers)
+    assert await sql.fetch("SELECT generation FROM sessions") == [(2,)]
+    assert await count("idempotency_records") == 1 + key_count
+
+
+async def test_a_session_that_ended_after_a_reuse_stays_ended(
+    keys: Address, clock: time_machine.Traveller
+) -> None:
+    token = (await signed_up())["refreshToken"]
+    refreshed = await call("refreshSession", key="owner", refreshToken=token)
+    clock.shift(31)
+    for _ in range(2):
+        assert await call("refreshSession", key="thief", refreshToken=token) == SESSION_REJECTED
+    assert await count("sessions") == 1
+    assert await sql.fetch("SELECT id FROM sessions WHERE revoked_at IS NULL") == []
+    with pytest.raises(members.AuthenticationFailed, match="revoked"):
+        await caller_of(refreshed)
+    answer = await execute("refreshSession", {"idempotencyKey": "thief", "refreshToken": token})
+    assert answer.data["refreshSession"] == SESSION_REJECTED
+    assert await call("refreshSession", key="owner", refreshToken=token) == refreshed
+
+
+async def test_a_refusal_that_ends_nothing_leaves_the_key_unused(keys: Address) -> None:
+    token = (await signed_up())["refreshToken"]
+    await call("signOut", refreshToken=token)
+    before = await count("idempotency_records")
+    assert await call("refreshSession", refreshToken=token) == SESSION_REJECTED
+    assert await call("refreshSession", refreshToken="A" * 59) == SESSION_REJECTED
+    assert await count("idempotency_records") == before
+
+
+async def test_another_refresh_token_of_the_session_under_the_same_key_conflicts(
+    keys: Address,
+) -> None:
+    first = (await signed_up())["refreshToken"]
+    second = (await call("refreshSession", refreshToken=first))["refreshToken"]
+    for name in ("refreshSession", "signOut"):
+        await call(name, refreshToken=first)
+        conflict = await call(name, refreshToken=second)
+        assert conflict["__typename"] == "IdempotencyConflict"
+    assert await sql.fetch("SELECT generation FROM sessions") == [(2,)]
+
+
+async def test_the_same_key_for_two_sessions_is_two_requests(keys: Address) -> None:
+    one = (await signed_up())["refreshToken"]
+    other = (await call("signIn", **ADA))["refreshToken"]
+    refreshed = [
+        await call("refreshSession", key="1", refreshToken=token) for token in (one, other)
+    ]
+    assert {session["__typename"] for session in refreshed} == {"Session"}
+    assert refreshed[0] != refreshed[1]
+    for token in (one, other):
+        answer = await call("signOut", key="1", refreshToken=token)
+        assert answer == {"__typename": "SignedOut", "wasActive": True}
+
+
+@pytest.mark.parametrize("name", ["refreshSession", "signOut"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb"])
+async def test_a_key_that_is_none_is_named(keys: Address, name: str, key: str) -> None:
+    token = (await signed_up())["refreshToken"]
+    answer = await call(name, key=key, refreshToken=token)
+    assert (answer["__typename"], answer["path"]) == ("InvalidInput", ["input", "idempotencyKey"])
+    assert await sql.fetch("SELECT generation, revoked_at FROM sessions") == [(1, None)]
+
+
+async def test_the_same_key_with_another_address_is_another_request(keys: Address) -> None:
+    eve: dict[str, Any] = {"email": "eve@example.com", "password": "another good one"}
+    assert (await call("signUp", key="1", **ADA, name="Ada"))["__typename"] == "Session"
+    assert (await call("signUp", key="1", **eve, name="Eve"))["__typename"] == "Session"
+    conflict = await call("signUp", key="1", **ADA, name="Augusta")
+    assert conflict["__typename"] == "IdempotencyConflict"
+    ours = await call("signIn", key="1", **ADA)
+    theirs = await call("signIn", key="1", **eve)
+    assert ours["__typename"] == theirs["__typename"] == "Session"
+    assert ours["memberId"] != theirs["memberId"]
+    conflict = await call("signIn", key="1", **ADA, deviceName="tablet")
+    assert conflict["__typename"] == "IdempotencyConflict"
+    spelled = await call("signIn", key="1", email="ADA@example.com", password=PASSWORD)
+    assert spelled["__typename"] == "IdempotencyConflict"
+    assert (await count("members"), await count("sessions")) == (2, 4)
 
 
 async def test_signing_out_ends_the_callers_session(keys: Address) -> None:
     session = await signed_up()
     caller = await caller_of(session)
-    for was_active in (True, False):
-        assert await call("signOut", caller) == {
+    for key, was_active in (("k1", True), ("k1", True), ("k2", False)):
+        assert await call("signOut", caller, key=key) == {
             "__typename": "SignedOut",
             "wasActive": was_active,
         }
@@ -238,17 +340,90 @@ async def test_signing_out_ends_the_callers_session(keys: Address) -> None:
         await caller_of(session)
 
 
+async def test_a_key_that_was_used_on_one_device_does_not_seem_to_sign_out_another(
+    keys: Address,
+) -> None:
+    phone = await caller_of(await signed_up())
+    tablet = await caller_of(await call("signIn", **ADA))
+    assert (await call("signOut", phone, key="1"))["wasActive"]
+    assert (await call("signOut", tablet, key="1"))["__typename"] == "IdempotencyConflict"
+    assert (await call("signOut", tablet, key="2"))["wasActive"]
+
+
 async def test_a_refresh_token_signs_out_without_an_access_token(keys: Address) -> None:
-    token = (await signed_up())["refreshToken"]
-    answer = await call("signOut", refreshToken=token)
-    assert answer == {"__typename": "SignedOut", "wasActive": True}
+    session = await signed_up()
+    token = session["refreshToken"]
+    for caller in (await caller_of(session), ANONYMOUS):  # sent again when it was refused as ended
+        answer = await call("signOut", caller, refreshToken=token)
+        assert answer == {"__typename": "SignedOut", "wasActive": True}
+    answer = await call("signOut", key="k2", refreshToken=token)
+    assert answer == {"__typename": "SignedOut", "wasActive": False}
     assert await call("signOut", refreshToken="x") == SESSION_REJECTED
 
 
+async def stored_texts() -> dict[str, str]:
+    """All that each column of each table holds, as text, by "table.column"."""
+    if sql.engine() == "sqlite":
+        columns = await sql.fetch(
+            "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c"
+            " WHERE m.type = 'table'"
+        )
+    else:
+        columns = await sql.fetch(
+            "SELECT table_name::text, column_name::text FROM information_schema.columns"
+            " WHERE table_schema = 'public'"
+        )
+    return {
+        f"{table}.{column}": "\n".join(
+            str(row[0])
+            for row in await sql.fetch(f'SELECT "{column}" FROM "{table}"')  # noqa: S608
+        )
+        for table, column in columns
+    }
+
+
+async def test_no_mutation_stores_a_password_a_token_or_an_address_in_clear(
+    keys: Address, clock: time_machine.Traveller
+) -> None:
+    secrets = [PASSWORD]
+
+    async def done(what: str, caller: Principal = ANONYMOUS, **input: Any) -> dict[str, Any]:
+        answer = await call(what, caller, **input)
+        secrets.extend(answer[part] for part in ("accessToken", "refreshToken") if part in answer)
+        return answer
+
+    session = await done("signUp", **ADA, name="Ada")
+    caller = await caller_of(session)
+    other = await done("signIn", **ADA)
+    await done("updateProfile", caller, name="Augusta")
+    await done("refreshSession", refreshToken=session["refreshToken"])
+    clock.shift(31)
+    assert (await done("refreshSession", key="k2", refreshToken=session["refreshToken"]))["code"]
+    await done("signOut", await caller_of(other))
+    await done("signOut", refreshToken=session["refreshToken"])
+    await done("signUp", key="k2", **ADA, name="Eve")
+    assert len(secrets) == 7
+    stored = await stored_texts()
+    assert '"generation":1' in stored["idempotency_records.answer"]
+    assert "example.com" in stored.pop("accounts.email")
+    assert "example.com" in stored.pop("accounts.email_key")
+    for column, text in stored.items():
+        assert "example.com" not in text.lower(), column
+        for secret in secrets:
+            assert secret not in text, column
+            assert secret.rsplit(".", 1)[-1] not in text, column  # a JWT's signature
+    # Nor can the hashes be found out by guessing without the deployment's secret.
+    assert stored["idempotency_records.content_hash"].count("\n") == 6
+    for guess in (ADA["email"], '"ada@example.com"', '{"email":"ada@example.com"}'):
+        guessed = hashlib.sha256(guess.encode()).hexdigest()
+        assert not any(guessed in text for text in stored.values())
+
+
 async def test_nobody_known_has_no_session_to_end(keys: Address) -> None:
-    assert await code("signOut", {}) == "UNAUTHENTICATED"
+    given = {"idempotencyKey": "k"}
+    assert await code("signOut", given) == "UNAUTHENTICATED"
     key = Principal(PrincipalKind.KEY, id=1)
-    assert await code("signOut", {}, key) == "FORBIDDEN"
+    assert await code("signOut", given, key) == "FORBIDDEN"
 
 
 async def test_too_many_sign_ins_are_told_when_to_come_back(

@@ -17,7 +17,7 @@ from server.errors import SessionRejected
 from server.members import tokens
 from server.members.errors import AuthenticationFailed
 from server.members.keys import KeyPair, KeyRing
-from server.members.tokens import OpenedSession
+from server.members.tokens import OpenedSession, ShownRefreshToken
 from tests.members.people import DAY, SECOND, START
 
 NOW = instant_of(START)
@@ -211,9 +211,9 @@ def test_an_access_token_of_another_issuer_or_for_another_audience_is_refused() 
 def test_a_refresh_token_tells_its_session_and_generation() -> None:
     token = tokens.refresh_token(RING, session_id=22, generation=3)
     assert len(token) == 59
-    assert tokens.read_refresh_token(RING, token) == (22, 3)
+    assert tokens.read_refresh_token(RING, token) == ShownRefreshToken(22, 3)
     largest = tokens.refresh_token(RING, session_id=2**63 - 1, generation=2**31 - 1)
-    assert tokens.read_refresh_token(RING, largest) == (2**63 - 1, 2**31 - 1)
+    assert tokens.read_refresh_token(RING, largest) == ShownRefreshToken(2**63 - 1, 2**31 - 1)
 
 
 def test_a_refresh_token_changed_in_any_character_is_refused() -> None:

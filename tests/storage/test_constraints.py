@@ -153,18 +153,16 @@ async def test_a_posting_stays_as_it_is(database: object, statement: str) -> Non
     assert row == (100,)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # PostgreSQL has no REPLACE
 async def test_a_posting_is_not_replaced_either(database: object) -> None:
-    if sql.engine() != "sqlite":
-        pytest.skip("PostgreSQL has no REPLACE")
     await fill()
     with pytest.raises(sqlite3.IntegrityError):
         async with sql.transaction():
             await sql.execute("REPLACE INTO postings SELECT * FROM postings")
 
 
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)  # SQLite has no TRUNCATE
 async def test_postings_are_not_truncated(database: object) -> None:
-    if sql.engine() != "postgres":
-        pytest.skip("SQLite has no TRUNCATE")
     await fill()
     with pytest.raises(asyncpg.RestrictViolationError):
         async with sql.transaction():

@@ -57,7 +57,8 @@ class Example:
     """One operation that the page offers.
 
     The operation is named, because the name becomes the title of its tab. A variable with the
-    value `"$newKey"` becomes a fresh UUID whenever the example is opened.
+    value `"$newKey"` becomes a fresh UUID whenever the example is opened, one with `"$now"` the
+    instant at which it is.
     """
 
     slug: str

@@ -4,9 +4,11 @@ import { linkedExample, settings } from './settings.js';
 
 const TABS = 'graphiql:tabState';
 
-/** The example's variables, each "$newKey" in them replaced by a new idempotency key. */
+/** The example's variables, each "$newKey" in them replaced by a new idempotency key, "$now" by the time. */
 export function freshVariables(example) {
-  return example.variables.replaceAll('"$newKey"', () => `"${crypto.randomUUID()}"`);
+  return example.variables
+    .replaceAll('"$newKey"', () => `"${crypto.randomUUID()}"`)
+    .replaceAll('"$now"', () => `"${new Date().toISOString()}"`);
 }
 
 /** The same variables with new idempotency keys, or undefined where there is none to replace. */

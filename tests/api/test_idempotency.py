@@ -1,0 +1,360 @@
+"""Each write once, whatever the network does: for every mutation of the schema."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from server.clock import NEVER, Instant
+from server.members import service as members
+from server.principal import Scope, StaffRole
+from server.storage import sql
+from tests.api.calling import (
+    NOBODY,
+    NOW,
+    SECOND,
+    Api,
+    Caller,
+    Json,
+    changed,
+    dump,
+    enrolled,
+    purchase_input,
+)
+from tests.api.contract import mutations, takes_key
+from tests.members.people import PASSWORD, PASSWORD_HASH
+from tests.programme.demo import demo_yaml
+
+LATER = Instant(NOW + 3600 * SECOND)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mutation with two contents, and two who may call it with them."""
+
+    caller: Caller
+    input: Json
+    other: Json
+    colleague: Caller | None = None  # None: whoever calls is the same nobody
+    success: str = ""
+
+
+Prepare = Callable[[Api], Awaitable[Case]]
+CASES: dict[str, tuple[str, Prepare]] = {}
+"""For each mutation: the type that it answers, and what a test needs to call it."""
+
+
+def case(name: str, success: str) -> Callable[[Prepare], Prepare]:
+    def register(prepare: Prepare) -> Prepare:
+        CASES[name] = (success, prepare)
+        return prepare
+
+    return register
+
+
+@case("signUp", "Session")
+async def _sign_up(api: Api) -> Case:
+    ada = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}
+    return Case(NOBODY, ada, {**ada, "name": "Grace"})
+
+
+@case("signIn", "Session")
+async def _sign_in(api: Api) -> Case:
+    member_id = await enrolled()
+    async with sql.transaction():
+        await members.create_account(member_id, "ada@example.com", PASSWORD_HASH)
+    ada = {"email": "ada@example.com", "password": PASSWORD}
+    return Case(NOBODY, ada, {**ada, "deviceName": "phone"})
+
+
+@case("enrolMember", "EnrolledMember")
+async def _enrol(api: Api) -> Case:
+    keys = [await api.key(Scope.MEMBERS_ENROL) for _ in range(2)]
+    return Case(keys[0], {"externalId": "x"}, {"externalId": "y"}, keys[1])
+
+
+@case("updateProfile", "Profile")
+async def _update(api: Api) -> Case:
+    callers = [await api.member() for _ in range(2)]
+    return Case(callers[0], {"name": "Ada"}, {"name": None}, callers[1])
+
+
+async def _card(api: Api) -> Case:
+    callers = [await api.member() for _ in range(2)]
+    return Case(callers[0], {}, {"member": {"id": callers[0].id}}, callers[1])
+
+
+for _name in ("blockCard", "unblockCard", "reportCardLost", "replaceCard"):
+    case(_name, "CardChanged")(_card)
+
+
+@case("recordPurchase", "RecordedPurchase")
+async def _record(api: Api) -> Case:
+    await enrolled("anna")
+    keys = [await api.key(Scope.PURCHASES_WRITE, partner=name) for name in ("a", "b")]
+    return Case(keys[0], {"purchase": purchase_input()}, {"purchase": purchase_input()}, keys[1])
+
+
+@case("recordPurchases", "RecordedPurchases")
+async def _record_many(api: Api) -> Case:
+    await enrolled("anna")
+    keys = [await api.key(Scope.PURCHASES_WRITE, partner=name) for name in ("a", "b")]
+    purchases = [purchase_input(), purchase_input(member={"externalId": "nobody"})]
+    return Case(keys[0], {"purchases": purchases}, {"purchases": purchases[:1]}, keys[1])
+
+
+async def _rich(api: Api, external_id: str) -> Caller:
+    caller = await api.member(external_id)
+    await give_points(caller.member_id, 5000)
+    return caller
+
+
+@case("redeemPoints", "PointsRedeemed")
+async def _redeem(api: Api) -> Case:
+    callers = [await _rich(api, name) for name in ("anna", "bob")]
+    return Case(callers[0], {"points": 1000}, {"points": 2000}, callers[1])
+
+
+@case("redeemPointsForMembers", "PointsRedeemedForMembers")
+async def _redeem_many(api: Api) -> Case:
+    for name in ("anna", "bob"):
+        await _rich(api, name)
+    keys = [await api.key(Scope.POINTS_REDEEM) for _ in range(2)]
+    wishes = [
+        {"member": {"externalId": name}, "points": 1000} for name in ("anna", "bob", "nobody")
+    ]
+    return Case(keys[0], {"redemptions": wishes}, {"redemptions": wishes[:2]}, keys[1])
+
+
+@case("publishProgramme", "PublishedProgramme")
+async def _publish(api: Api) -> Case:
+    callers = [await api.staff(StaffRole.MANAGER) for _ in range(2)]
+    richer, other = (
+        {"document": demo_yaml({("points", "welcome_bonus_points"): points})}
+        for points in (200, 300)
+    )
+    return Case(callers[0], richer, other, callers[1])
+
+
+async def give_points(member_id: int, points: int) -> None:
+    """A lot of points that never expires, as the ledger would have it but for its journal."""
+    async with sql.transaction():
+        (account,) = await sql.fetch(
+            "SELECT id, balance FROM ledger_accounts WHERE member_id = $1 AND asset = 'POINTS'",
+            member_id,
+        )
+        await sql.execute(
+            "INSERT INTO lots (id, member_id, account_id, sequence, amount, remaining, earned_at,"
+            " available_at, expires_at, reason, rule, programme_version)"
+            " VALUES ($1, $2, $3, 1000000, $4, $4, 0, 0, $5, 'purchase', 'test', 1)",
+            member_id + 1_000_000,
+            member_id,
+            account[0],
+            points,
+            NEVER,
+        )
+        await sql.execute(
+            "UPDATE ledger_accounts SET balance = balance + $1, granted_total = granted_total + $1"
+            " WHERE id = $2",
+            points,
+            account[0],
+        )
+
+
+WITHOUT_KEY = {
+    # A refresh token works once: it is the key itself, and its session tells repetitions apart.
+    "refreshSession",
+    # What is over stays over: to end a session again changes nothing.
+    "signOut",
+}
+
+
+def test_every_mutation_that_takes_a_key_has_a_case() -> None:
+    assert {name for name, mutation in mutations().items() if takes_key(mutation)} == set(CASES)
+
+
+def test_the_mutations_without_a_key_are_safe_to_repeat_by_themselves() -> None:
+    without = {name for name, mutation in mutations().items() if not takes_key(mutation)}
+    assert without == WITHOUT_KEY
+
+
+# ---------------------------------------------------------------- every mutation
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_repetition_is_answered_the_same_and_changes_nothing(api: Api, name: str) -> None:
+    success, prepare = CASES[name]
+    case = await prepare(api)
+    first = await api.mutate(name, case.input, case.caller, key="k")
+    assert first["__typename"] == success
+    before = await dump()
+    assert await api.mutate(name, case.input, case.caller, key="k", at=LATER) == first
+    assert await dump() == before
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_key_with_other_content_is_a_conflict_and_changes_nothing(
+    api: Api, name: str
+) -> None:
+    success, prepare = CASES[name]
+    case = await prepare(api)
+    first = await api.mutate(name, case.input, case.caller, key="k")
+    assert first["__typename"] == success
+    before = await dump()
+    told = await api.mutate(name, case.other, case.caller, key="k")
+    assert (told["__typename"], told["code"]) == ("IdempotencyConflict", "IDEMPOTENCY_CONFLICT")
+    assert await dump() == before
+    assert await api.mutate(name, case.input, case.caller, key="k") == first
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_key_of_another_caller_is_another_key(api: Api, name: str) -> None:
+    _success, prepare = CASES[name]
+    case = await prepare(api)
+    if case.colleague is None:
+        return  # see the tests of sign-ups and sign-ins
+    await api.mutate(name, case.input, case.caller, key="k")
+    told = await api.mutate(name, case.other, case.colleague, key="k")
+    assert told["__typename"] != "IdempotencyConflict"
+    (row,) = await sql.fetch("SELECT COUNT(*) FROM idempotency_records WHERE key = 'k'")
+    assert row[0] == (2 if "code" not in told else 1)
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_key_of_another_mutation_is_another_key(api: Api, name: str) -> None:
+    success, prepare = CASES[name]
+    case = await prepare(api)
+    neighbour = "recordPurchases" if name == "recordPurchase" else "recordPurchase"
+    till = await api.key(Scope.PURCHASES_WRITE)
+    purchase = purchase_input(member={"externalId": "z"}, enrolIfUnknown=True)
+    given = {"purchases": [purchase]} if neighbour == "recordPurchases" else {"purchase": purchase}
+    await api.mutate(neighbour, given, till, key="k")
+    caller = till if Scope.PURCHASES_WRITE in case.caller.scopes else case.caller
+    assert (await api.mutate(name, case.input, caller, key="k"))["__typename"] == success
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_eight_at_once_have_one_effect_and_one_answer(api: Api, name: str) -> None:
+    success, prepare = CASES[name]
+    case = await prepare(api)
+    before = await dump()
+    answers = await asyncio.gather(
+        *(api.mutate(name, case.input, case.caller, key="k") for _ in range(8))
+    )
+    assert answers[0]["__typename"] == success
+    assert all(answer == answers[0] for answer in answers)
+    after = await dump()
+    assert len(after["idempotency_records"]) == len(before["idempotency_records"]) + 1
+    for table, most in (
+        ("members", 1),
+        ("accounts", 1),
+        ("sessions", 1),
+        ("purchases", 1),
+        ("vouchers", 2),
+        ("programme_versions", 1),
+        ("cards", 1),
+    ):
+        assert len(after[table]) - len(before[table]) in range(most + 1), table
+
+
+# ---------------------------------------------------------------- single promises
+
+
+async def test_a_refused_request_leaves_its_key_free(api: Api, till: Caller, anna: int) -> None:
+    wish = {"member": {"externalId": "anna"}, "points": 1000}
+    before = await dump()
+    told = await api.mutate("redeemPoints", wish, till, key="k")
+    assert told["__typename"] == "InsufficientPoints"
+    assert await dump() == before
+    await give_points(anna, 1000)
+    told = await api.mutate("redeemPoints", wish, till, key="k")
+    assert told["__typename"] == "PointsRedeemed"
+
+
+async def test_a_purchase_sent_eight_times_at_once_under_eight_keys_is_recorded_once(
+    api: Api, till: Caller
+) -> None:
+    purchase = purchase_input(member={"externalId": "new"}, enrolIfUnknown=True)
+    before = await dump()
+    answers = await asyncio.gather(
+        *(api.mutate("recordPurchase", {"purchase": purchase}, till) for _ in range(8))
+    )
+    assert answers[0]["__typename"] == "RecordedPurchase"
+    assert all(answer == answers[0] for answer in answers)
+    after = await dump()
+    grown = {table: len(after[table]) - len(before[table]) for table in changed(before, after)}
+    assert {name: grown[name] for name in ("members", "purchases", "cards", "lots")} == {
+        "members": 1,
+        "purchases": 1,
+        "cards": 1,
+        "lots": 2,
+    }
+
+
+async def test_the_same_buyer_at_eight_tills_at_once_is_enrolled_once(
+    api: Api, till: Caller
+) -> None:
+    answers = await asyncio.gather(
+        *(api.record(till, member={"externalId": "new"}, enrolIfUnknown=True) for _ in range(8))
+    )
+    assert sorted(answer["enrolled"] for answer in answers) == [False] * 7 + [True]
+    assert len({answer["memberId"] for answer in answers}) == 1
+    assert sorted(answer["points"] for answer in answers) == [100] * 7 + [200]
+
+
+async def test_leaving_out_a_value_is_the_same_as_its_default(
+    api: Api, till: Caller, anna: int
+) -> None:
+    brief = purchase_input()
+    long = {
+        **brief,
+        "enrolIfUnknown": False,
+        "lines": [{**brief["lines"][0], "couponMinor": 0, "productType": None}],
+    }
+    first = await api.mutate("recordPurchase", {"purchase": brief}, till, key="k")
+    assert await api.mutate("recordPurchase", {"purchase": long}, till, key="k") == first
+
+
+async def test_the_message_of_a_repeated_refusal_follows_the_language_of_the_request(
+    api: Api, till: Caller, anna: int
+) -> None:
+    """What is kept of a refusal in a batch is its reason, not its words."""
+    purchases = [purchase_input(), purchase_input(storeId="")]
+    first = await api.mutate("recordPurchases", {"purchases": purchases}, till, key="k")
+    (row,) = await sql.fetch("SELECT answer FROM idempotency_records WHERE key = 'k'")
+    assert first["answers"][1]["message"] not in row[0]
+
+
+async def test_no_password_is_kept_with_a_key(api: Api) -> None:
+    _success, prepare = CASES["signUp"]
+    case = await prepare(api)
+    await api.mutate("signUp", case.input, NOBODY, key="k")
+    assert not [row for rows in (await dump()).values() for row in rows if PASSWORD in row]
+
+
+async def test_a_refresh_repeated_at_once_gets_the_same_tokens(api: Api) -> None:
+    ada = await api.member()
+    answers = await asyncio.gather(
+        *(
+            api.mutate("refreshSession", {"refreshToken": ada.refresh_token}, NOBODY)
+            for _ in range(8)
+        )
+    )
+    assert answers[0]["__typename"] == "Session"
+    assert all(answer == answers[0] for answer in answers)
+
+
+async def test_signing_out_again_changes_nothing(api: Api) -> None:
+    ada = await api.member()
+    given = {"refreshToken": ada.refresh_token}
+    assert await api.mutate("signOut", given, NOBODY) == {
+        "__typename": "SignedOut",
+        "wasActive": True,
+    }
+    before = await dump()
+    assert await api.mutate("signOut", given, NOBODY) == {
+        "__typename": "SignedOut",
+        "wasActive": False,
+    }
+    assert await dump() == before
