@@ -23,8 +23,8 @@ def launch(
 ) -> None:
     """Serve until asked to stop. Raises CannotServe, having changed nothing.
 
-    `say` is given each line for the person at the terminal. What may be in the way is looked at first, the port and then the database, before either the
-    database or a file is touched.
+    `say` is given each line for the person at the terminal. What may be in the way, the port and
+    then the database, is looked at before the database or any file is touched.
     """
     try:
         with listening_socket(settings.host, settings.port) as listening:

@@ -7,13 +7,14 @@ import strawberry
 from server import clock
 from server.cashback import service
 from server.cashback.service import Totals
+from server.clock import LocalDay
 from server.edge.context import Info
 from server.edge.fields import computed
 from server.edge.scalars import Money
 from server.ledger.graphql import holding_of
 from server.ledger.rules import Balance
-from server.programme import service as programme
 from server.programme.document import Programme
+from server.programme.graphql import programme_now
 
 
 @strawberry.type(description="A member's cashback, exact at the instant of the request.")
@@ -33,23 +34,27 @@ class Cashback:
     @computed(description="What the monthly cap has cut off so far.")
     async def lifetime_capped(self, info: Info) -> Money:
         """What was lost to the cap."""
-        totals = await info.context.loader(_totals).load(self.member_id)
+        totals = await _totals_of(info, self.member_id)
         return Money.of(totals.capped_minor, self.currency, self.digits)
 
     @computed(description="What purchases of the present calendar month have accrued.")
     async def month_accrued(self, info: Info) -> Money:
         """What this month brought."""
-        totals = await info.context.loader(_totals).load(self.member_id)
+        totals = await _totals_of(info, self.member_id)
         return Money.of(totals.this_month_minor, self.currency, self.digits)
 
 
 _NOTHING = Totals()
 
 
-async def _totals(member_ids: list[int]) -> Sequence[Totals]:
-    now = clock.now()
-    zone = (await programme.rulebook()).at(now).programme.programme.timezone
-    found = await service.totals(member_ids, clock.local_day(now, zone))
+async def _totals_of(info: Info, member_id: int) -> Totals:
+    zone = (await programme_now(info)).programme.programme.timezone
+    today = clock.local_day(info.context.at, zone)
+    return await info.context.loader(_totals, today).load(member_id)
+
+
+async def _totals(member_ids: list[int], today: LocalDay) -> Sequence[Totals]:
+    found = await service.totals(member_ids, today)
     return [found.get(member_id, _NOTHING) for member_id in member_ids]
 
 

@@ -12,7 +12,8 @@ from server.clock import Instant
 from server.edge.context import Info
 from server.edge.enums import described
 from server.money import PERCENT_PER_UNIT, floor_share
-from server.programme import service as programme
+from server.programme.graphql import programme_now
+from server.programme.service import PublishedProgramme
 
 described(
     Metric,
@@ -72,17 +73,21 @@ class ChallengeStatus:
     )
 
 
-async def _standings(member_ids: list[int]) -> Sequence[list[Standing]]:
-    now = clock.now()
-    then = (await programme.rulebook()).at(now).programme
-    today = clock.local_day(now, then.programme.timezone)
-    found = await service.standings(member_ids, then, today)
+async def _standings(
+    member_ids: list[int], published: PublishedProgramme, at: Instant
+) -> Sequence[list[Standing]]:
+    rules = published.programme
+    today = clock.local_day(at, rules.programme.timezone)
+    found = await service.standings(member_ids, rules, today)
     return [found[member_id] for member_id in member_ids]
 
 
-async def challenges_of_member(info: Info, member_id: int, zone_name: str) -> list[ChallengeStatus]:
+async def challenges_of_member(info: Info, member_id: int) -> list[ChallengeStatus]:
     """The member's standing in each challenge of the programme, in the programme's order."""
-    standings = await info.context.loader(_standings).load(member_id)
+    published = await programme_now(info)
+    zone_name = published.programme.programme.timezone
+    loader = info.context.loader(_standings, published, info.context.at)
+    standings = await loader.load(member_id)
     return [_shown(standing, zone_name, info.context.language) for standing in standings]
 
 

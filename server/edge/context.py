@@ -1,15 +1,16 @@
 """What one request carries: who calls, in which language, and its batched look-ups."""
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
+from server import clock
+from server.clock import Instant
 from server.principal import ANONYMOUS, Principal
 
-_Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
 
@@ -20,19 +21,25 @@ class Context:
     principal: Principal = ANONYMOUS
     language: str = "en"
     request_id: str = ""
-    simulated_at: int | None = None
+    at: Instant = field(default_factory=clock.now)  # what every answer of the request holds for
     _loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
 
     def loader(
-        self, load: Callable[[list[_Key]], Awaitable[Sequence[_Value]]]
-    ) -> DataLoader[_Key, _Value]:
-        """This request's batching look-up for `load`: one call for all keys asked for at once.
+        self, load: Callable[..., Awaitable[Sequence[_Value]]], *bound: Any
+    ) -> DataLoader[Any, _Value]:
+        """This request's batching look-up: one call of `load(keys, *bound)` for all keys asked for
+        at once. The same objects bound mean the same look-up.
 
         Never await one inside a write transaction: on SQLite it would wait for that transaction.
         """
-        if load not in self._loaders:
-            self._loaders[load] = DataLoader(load_fn=load, max_batch_size=500)
-        return self._loaders[load]
+        key = (load, *map(id, bound))
+        if key not in self._loaders:
+
+            async def load_all(keys: list[Any]) -> Sequence[_Value]:
+                return await load(keys, *bound)
+
+            self._loaders[key] = DataLoader(load_fn=load_all, max_batch_size=500)
+        return self._loaders[key]
 
 
 Info = StrawberryInfo[Context, None]

@@ -74,6 +74,7 @@ class Points:
     @computed(description="What expires within the next days, the first first.")
     def expiring(
         self,
+        info: Info,
         within_days: Annotated[
             int,
             strawberry.argument(description="How many times 24 hours to look ahead: 1 to 36500."),
@@ -85,7 +86,7 @@ class Points:
                 f"`withinDays` takes 1 to {MAXIMUM_EXPIRY_DAYS}, not {within_days}.",
                 extensions={"code": "INVALID_INPUT"},
             )
-        until = clock.now() + within_days * _DAY_MICROSECONDS
+        until = info.context.at + within_days * _DAY_MICROSECONDS
         return [each for each in _shown_expiry(self.holding) if each.expires_at <= until]
 
     @computed(
@@ -110,8 +111,8 @@ def _shown_expiry(holding: Holding) -> list[ExpiringPoints]:
 _NO_HOLDING = Holding(Balance())
 
 
-async def _holdings(member_ids: list[int]) -> Sequence[dict[str, Holding]]:
-    found = await service.holdings(member_ids, clock.now())
+async def _holdings(member_ids: list[int], at: Instant) -> Sequence[dict[str, Holding]]:
+    found = await service.holdings(member_ids, at)
     by_member: dict[int, dict[str, Holding]] = {member_id: {} for member_id in member_ids}
     for (member_id, asset), holding in found.items():
         by_member[member_id][asset] = holding
@@ -120,7 +121,7 @@ async def _holdings(member_ids: list[int]) -> Sequence[dict[str, Holding]]:
 
 async def holding_of(info: Info, member_id: int, asset: str) -> Holding:
     """What the member holds of the asset; one statement for all members and assets asked for."""
-    assets = await info.context.loader(_holdings).load(member_id)
+    assets = await info.context.loader(_holdings, info.context.at).load(member_id)
     return assets.get(asset, _NO_HOLDING)
 
 
@@ -180,7 +181,7 @@ async def activity_of_member(
     """A page of the member's statement of points; one statement."""
     limit, before = pages.page(first, after)
     lines = await service.statement(
-        member_id, POINTS, at=clock.now(), before=before, limit=limit + 1
+        member_id, POINTS, at=info.context.at, before=before, limit=limit + 1
     )
     shown = [_shown_line(line, info.context.language) for line in lines[:limit]]
     cursors = [pages.cursor(line.sequence) for line in lines[:limit]]

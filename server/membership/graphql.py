@@ -7,7 +7,6 @@ from typing import Annotated, cast
 import strawberry
 from graphql import GraphQLError
 
-from server import clock
 from server.cards import service as cards
 from server.cards.graphql import Card, MemberReference, card_of_member, member_reference
 from server.cashback.graphql import Cashback, cashback_of_member
@@ -33,8 +32,7 @@ from server.members import service as members
 from server.members.service import Profile
 from server.money import POINTS
 from server.principal import PrincipalKind, Scope, StaffRole
-from server.programme import service as programme
-from server.programme.service import PublishedProgramme
+from server.programme.graphql import programme_now
 from server.rewards.graphql import VoucherConnection, voucher_count_of_member, vouchers_of_member
 from server.tiers.graphql import TierStatus, shown_tier, tier_view_of_member
 
@@ -74,27 +72,26 @@ class Member(Node):
     async def tier(self, info: Info) -> TierStatus:
         """The tier."""
         view = await tier_view_of_member(info, self.number)
-        published = await _programme_now(info)
+        published = await programme_now(info)
         return shown_tier(view, published.programme, digits_of(published.programme))
 
     @computed(description="Eligible spend over the whole membership.")
     async def eligible_spend(self, info: Info) -> Money:
         """The lifetime spend."""
         view = await tier_view_of_member(info, self.number)
-        rules = (await _programme_now(info)).programme
+        rules = (await programme_now(info)).programme
         return Money.of(view.lifetime_spend_minor, rules.programme.currency, digits_of(rules))
 
     @computed(description="The member's cashback.")
     async def cashback(self, info: Info) -> Cashback:
         """The cashback."""
-        rules = (await _programme_now(info)).programme
+        rules = (await programme_now(info)).programme
         return await cashback_of_member(info, self.number, rules, digits_of(rules))
 
     @computed(description="How the member stands in each challenge of the programme.")
     async def challenges(self, info: Info) -> list[ChallengeStatus]:
         """The challenges."""
-        zone = (await _programme_now(info)).programme.programme.timezone
-        return await challenges_of_member(info, self.number, zone)
+        return await challenges_of_member(info, self.number)
 
     @computed(description="The vouchers that the member bought, the newest first.")
     async def vouchers(self, first: First = 20, after: After = None) -> VoucherConnection:
@@ -112,15 +109,6 @@ class Member(Node):
     ) -> ActivityConnection:
         """A page of the statement."""
         return await activity_of_member(info, self.number, first=first, after=after)
-
-
-async def _programmes(keys: list[str]) -> Sequence[PublishedProgramme]:
-    published = (await programme.rulebook()).at(clock.now())
-    return [published for _ in keys]
-
-
-async def _programme_now(info: Info) -> PublishedProgramme:
-    return await info.context.loader(_programmes).load("now")
 
 
 async def _profiles(member_ids: list[int]) -> Sequence[Profile | None]:
@@ -235,6 +223,7 @@ class MembershipQueries:
     )
     async def point_balances(
         self,
+        info: Info,
         external_ids: Annotated[
             list[str],
             strawberry.argument(description="Ids of the operator's systems: up to 500."),
@@ -247,7 +236,7 @@ class MembershipQueries:
                 extensions={"code": "INVALID_INPUT"},
             )
         found = await members.members_by_external_id(external_ids)
-        balances = await ledger.balances(found.values(), clock.now()) if found else {}
+        balances = await ledger.balances(found.values(), info.context.at) if found else {}
         return [
             _balance(external_id, balances.get((found[external_id], POINTS)))
             for external_id in external_ids

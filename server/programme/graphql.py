@@ -118,6 +118,16 @@ async def _programme_node(_info: Info, version: int) -> Programme | None:
         return None
 
 
+async def _published(instants: list[Instant]) -> list[Published]:
+    book = await service.rulebook()
+    return [book.at(instant) for instant in instants]
+
+
+async def programme_now(info: Info) -> Published:
+    """The version in effect at the request's instant; asked of the database once a request."""
+    return await info.context.loader(_published).load(info.context.at)
+
+
 # ---------------------------------------------------------------- root fields
 
 _READERS = access(

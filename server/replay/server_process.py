@@ -1,5 +1,6 @@
 """The server that a replay talks to: one that it starts itself, or one that runs already."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -140,44 +141,43 @@ class OwnServer:
     # -- running --------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Starts the server and waits until it is ready."""
-        with self._log.open("ab") as log:
-            beginning = log.tell()
-            self._process = subprocess.Popen(  # noqa: S603 - the server's own command
-                [
-                    *SIMULATED_TIME,
-                    sys.executable,
-                    *("-m", "server", "serve", "--host", "127.0.0.1", "--port", "0"),
-                    "--stop-with-stdin",
-                    *self._location,
-                ],
-                cwd=CHECKOUT,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=(self._lock,),
-                start_new_session=True,  # Ctrl-C is for the replay, which then stops the server
-            )
-        with self._log.open("rb") as said:
-            said.seek(beginning)
-            self._url = self._ready(self._process, said)
-
-    def _ready(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> str:
-        """The address in the line that the server prints when it is ready."""
-        deadline = time.monotonic() + SECONDS_TO_START
-        printed = b""
-        while time.monotonic() < deadline:
-            ended = process.poll() is not None
-            printed += said.read()
-            for line in printed.splitlines(keepends=True):
-                if line.startswith(READY) and line.endswith(b"\n"):
-                    return line.removeprefix(READY).decode().strip()
-            if ended:
+        """Starts the server and waits until it is ready, again if it is killed meanwhile."""
+        for _ in range(RESTARTS_AT_MOST):
+            with self._log.open("ab") as log:
+                beginning = log.tell()
+                self._process = process = self._launched(log)
+            with self._log.open("rb") as said:
+                said.seek(beginning)
+                url, last_words = _ready(process, said)
+            if url is not None:
+                self._url = url
+                return
+            self.stop()
+            if process.returncode != -signal.SIGKILL:
                 break
-            time.sleep(0.02)
-        self.stop()
-        lines = _last_lines(printed.decode(errors="replace"))
-        raise ReplayStopped(f"The server did not start (see {self._log}): {lines}")
+            self._say("The server was killed while it started; it is started again.")
+        status = process.returncode
+        raise ReplayStopped(
+            f"The server did not start (status {status}, see {self._log}): {last_words}"
+        )
+
+    def _launched(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """The server's process; it ends when the other end of its standard input is closed."""
+        return subprocess.Popen(  # noqa: S603 - the server's own command
+            [
+                *SIMULATED_TIME,
+                sys.executable,
+                *("-m", "server", "serve", "--host", "127.0.0.1", "--port", "0"),
+                *("--migrate", "--stop-with-stdin"),
+                *self._location,
+            ],
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=(self._lock,),
+            start_new_session=True,  # Ctrl-C is for the replay, which then stops the server
+        )
 
     def stop(self) -> None:
         """Lets the server finish and end; ends it if it does not."""
@@ -223,6 +223,22 @@ class OwnServer:
         self._say(f"The server ended with status {status}; it is started again.")
         self.stop()
         self.start()
+
+
+def _ready(process: subprocess.Popen[bytes], said: IO[bytes]) -> tuple[str | None, str]:
+    """The address in the line that the server prints when it is ready, and its last words."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    printed = b""
+    while time.monotonic() < deadline:
+        ended = process.poll() is not None
+        printed += said.read()
+        for line in printed.splitlines(keepends=True):
+            if line.startswith(READY) and line.endswith(b"\n"):
+                return line.removeprefix(READY).decode().strip(), ""
+        if ended:
+            break
+        time.sleep(0.02)
+    return None, _last_lines(printed.decode(errors="replace"))
 
 
 def _last_lines(text: str) -> str:

@@ -127,8 +127,6 @@ def _own(
     server = OwnServer(location, log=folder.log, lock=folder.server_lock, say=say)
     if state.phase == "preparing":
         _prepare(where, start, server, programme, folder, state, say)
-    else:
-        server.migrate()
     if state.api_key is None:
         raise ReplayStopped(f"{folder.state.path} has no API key; remove it to start afresh.")
     say("Starting the server.")

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import strawberry
 
-from server import clock
 from server.clock import Instant
 from server.edge.context import Info
 from server.edge.scalars import Money
 from server.money import PERCENT_PER_UNIT, floor_share
-from server.programme import service as programme
 from server.programme.document import Programme
+from server.programme.graphql import programme_now
+from server.programme.service import PublishedProgramme
 from server.tiers import service
 from server.tiers.service import TierView
 
@@ -48,16 +48,17 @@ class TierStatus:
     changes: int = strawberry.field(description="How often the member's tier has changed so far.")
 
 
-async def _views(member_ids: list[int]) -> Sequence[TierView | None]:
-    now = clock.now()
-    published = (await programme.rulebook()).at(now)
-    found = await service.views(member_ids, published.programme, now)
+async def _views(
+    member_ids: list[int], published: PublishedProgramme, at: Instant
+) -> Sequence[TierView | None]:
+    found = await service.views(member_ids, published.programme, at)
     return [found.get(member_id) for member_id in member_ids]
 
 
 async def tier_view_of_member(info: Info, member_id: int) -> TierView:
     """The member's tier as the service tells it; one look-up for all members asked for."""
-    view = await info.context.loader(_views).load(member_id)
+    published = await programme_now(info)
+    view = await info.context.loader(_views, published, info.context.at).load(member_id)
     if view is None:
         raise LookupError(f"member {member_id} has no tier")
     return view

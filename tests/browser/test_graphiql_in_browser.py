@@ -4,11 +4,13 @@ import contextlib
 import http.client
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from server.examples import EXAMPLES
 from tests.browser.chromium import Page
 
 pytestmark = pytest.mark.browser
@@ -115,8 +117,31 @@ def test_a_link_opens_an_example_for_its_audience(page: Page, address: str) -> N
     page.wait_for(f"{tab} === {json.dumps(example['operationName'])}", what="the example's tab")
     chosen = page.evaluate("document.querySelector('#sign-in input:checked').value")
     assert chosen == example["audience"]
-    assert "$newKey" not in page.evaluate(visible_tool("Variables"))
+    assert '"$' not in page.evaluate(visible_tool("Variables"))
     assert_clean(page, address)
+
+
+@pytest.mark.parametrize("slug", ["home", "redeem", "card", "purchase", "months", "members"])
+def test_a_link_leads_to_an_answer(page: Page, address: str, slug: str, tmp_path: Path) -> None:
+    audience = next(example.audience for example in EXAMPLES if example.slug == slug)
+    open_page(page, address, f"?example={slug}&as={audience}")
+    sign_in(page)
+    page.click(EXECUTE)
+    page.wait_for(f"{rendered(RESPONSE)}.includes('\"data\"')", what="the response")
+    page.screenshot(tmp_path / f"{slug}.png")
+    response = page.evaluate(rendered(RESPONSE))
+    assert '"errors"' not in response
+    assert '"code"' not in response or slug == "redeem"  # a voucher has one, and so has a problem
+    assert '"message"' not in response
+    assert_clean(page, address)
+
+
+def test_a_purchase_happens_now(page: Page, address: str) -> None:
+    open_page(page, address, "?example=purchase")
+    shown = f'{visible_tool("Variables")}.match(/"occurredAt": "([^"]+)"/)'
+    page.wait_for(shown, what="the time of the purchase")
+    age_ms = page.evaluate(f"Date.now() - Date.parse({shown}[1])")
+    assert 0 <= age_ms < 120_000
 
 
 def test_signing_out_takes_the_token_away(page: Page, address: str) -> None:

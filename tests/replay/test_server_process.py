@@ -21,6 +21,9 @@ words = sys.argv[1:]
 with open(os.path.join(os.getcwd(), "calls"), "a") as calls:
     calls.write(json.dumps(words) + "\\n")
 if words[0] == "serve":
+    if os.path.exists("killed"):
+        os.unlink("killed")
+        os.kill(os.getpid(), 9)
     if os.path.exists("broken"):
         print("the database is too new", flush=True)
         sys.exit(3)
@@ -95,7 +98,7 @@ def test_it_starts_and_stops(own: OwnServer, checkout: Path, tmp_path: Path) -> 
     assert not is_running(pid)
     assert "INFO starting accept" in (tmp_path / "server.log").read_text()
     assert (checkout / "calls").read_text() == (
-        '["serve", "--host", "127.0.0.1", "--port", "0", "--stop-with-stdin", '
+        '["serve", "--host", "127.0.0.1", "--port", "0", "--migrate", "--stop-with-stdin", '
         f'"--data", "{tmp_path / "data"}"]\n'
     )
 
@@ -118,8 +121,19 @@ def test_a_command_that_fails_is_named_with_its_last_words(own: OwnServer, tmp_p
 
 def test_a_server_that_does_not_start_is_said_to(own: OwnServer, checkout: Path) -> None:
     (checkout / "broken").touch()
-    with pytest.raises(ReplayStopped, match=r"did not start \(see .*: the database is too new$"):
+    with pytest.raises(
+        ReplayStopped, match=r"did not start \(status 3, see .*: the database is too new$"
+    ):
         own.start()
+
+
+def test_a_server_killed_while_it_starts_is_started_again(
+    own: OwnServer, checkout: Path, said: list[str]
+) -> None:
+    (checkout / "killed").touch()
+    with own:
+        assert is_running(own.pid)
+    assert said == ["The server was killed while it started; it is started again."]
 
 
 def test_a_killed_server_is_started_again(own: OwnServer, said: list[str]) -> None:
