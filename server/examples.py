@@ -12,16 +12,40 @@ mutation SignIn($input: SignInInput!) {
 }
 """
 
-HOME_SCREEN = """# Everything that an app's home screen shows, in one round trip.
+HOME_SCREEN = """# An app's home screen, in one round trip.
 query HomeScreen {
   me {
     name
-    points { available pending expiring(withinDays: 120) { points expiresAt } }
-    tier { name next { name amountMissing { amount currencyCode } progressPercent } }
-    cashback { available { amount currencyCode } pending { amount } }
-    challenges { title progress target progressPercent rewardPoints periodEnd completedAt }
+    points {
+      available
+      pending
+      expiring(withinDays: 150) { points expiresAt }
+    }
+    tier {
+      name
+      next {
+        name
+        amountMissing { amount currencyCode }
+        progressPercent
+      }
+    }
+    cashback {
+      available { amount currencyCode }
+      pending { amount currencyCode }
+    }
+    challenges {
+      title
+      progress
+      target
+      progressPercent
+      rewardPoints
+      periodEnd
+      completedAt
+    }
     card { number status }
-    activity(first: 5) { nodes { title points balanceAfter occurredAt } }
+    activity(first: 5) {
+      nodes { title points balanceAfter occurredAt }
+    }
   }
 }
 """
@@ -40,7 +64,7 @@ mutation RedeemPoints($input: RedeemPointsInput!) {
 }
 """
 
-CARD = """# The digital card as barcodes for the till's scanner.
+CARD = """# The digital card, for the till's scanner.
 query CardBarcodes {
   me {
     card {
@@ -55,14 +79,18 @@ query CardBarcodes {
 }
 """
 
-RECORD = """# A till sends a purchase and is told what it earned, by rule.
+RECORD = """# A till's purchase, and what it earned by rule.
 mutation RecordPurchase($input: RecordPurchaseInput!) {
   recordPurchase(input: $input) {
     __typename
     ... on RecordedPurchase {
       points
       earned { rule points challenge availableAt }
-      cashback { accrued { amount currencyCode } cutByCap { amount } availableAt }
+      cashback {
+        accrued { amount currencyCode }
+        cutByCap { amount }
+        availableAt
+      }
       tierBefore
       tierAfter
     }
@@ -72,9 +100,14 @@ mutation RecordPurchase($input: RecordPurchaseInput!) {
 }
 """
 
-FIND = """# A till finds the member of a card or an id of its own.
+FIND = """# A till finds a member by card or by its own id.
 query FindMember($by: MemberReference!) {
-  member(by: $by) { name tier { name } points { available } card { status } }
+  member(by: $by) {
+    name
+    tier { name }
+    points { available }
+    card { status }
+  }
 }
 """
 
@@ -82,7 +115,13 @@ REPORT = """# What the programme has done, month by month.
 query ProgrammeMonths {
   insights {
     months {
-      month newMembers activeMembers purchases pointsEarned pointsRedeemed liabilityMinor
+      month
+      newMembers
+      activeMembers
+      purchases
+      pointsEarned
+      pointsRedeemed
+      liabilityMinor
       membersByTier { tier members }
     }
   }

@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from server.storage import migrate
 from server.storage.database import Address, opened
 from tests.postgres import create_database, drop_database
 
 pytest_plugins = ["tests.postgres_plugin"]
+
+# A busy machine is no defect: no property depends on how long an example takes.
+settings.register_profile(
+    "laurel", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("laurel")
 
 ENGINES = ["sqlite", "postgres"]
 

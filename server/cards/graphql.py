@@ -314,7 +314,11 @@ class CardMutations:
         description="Block a card: tills refuse it until it is unblocked. Blocking a blocked card "
         "changes nothing. Value stays with the member.",
     )
-    async def block_card(self, info: Info, input: BlockCardInput) -> BlockCardResult:
+    async def block_card(
+        self,
+        info: Info,
+        input: Annotated[BlockCardInput, strawberry.argument(description="Which card to block.")],
+    ) -> BlockCardResult:
         """Block a card."""
         answer: BlockCardResult = await _change(info, input, service.block)
         return answer
@@ -324,7 +328,13 @@ class CardMutations:
         description="Make a blocked card work again. One that was reported lost stays blocked: "
         "CardUnusable.",
     )
-    async def unblock_card(self, info: Info, input: UnblockCardInput) -> UnblockCardResult:
+    async def unblock_card(
+        self,
+        info: Info,
+        input: Annotated[
+            UnblockCardInput, strawberry.argument(description="Which card to unblock.")
+        ],
+    ) -> UnblockCardResult:
         """Unblock a card."""
         answer: UnblockCardResult = await _change(info, input, service.unblock)
         return answer
@@ -335,7 +345,11 @@ class CardMutations:
         "member; `replaceCard` gives a new card.",
     )
     async def report_card_lost(
-        self, info: Info, input: ReportCardLostInput
+        self,
+        info: Info,
+        input: Annotated[
+            ReportCardLostInput, strawberry.argument(description="Which card is lost.")
+        ],
     ) -> ReportCardLostResult:
         """Report a loss."""
         answer: ReportCardLostResult = await _change(info, input, service.report_lost)
@@ -347,7 +361,13 @@ class CardMutations:
         "and value stays with the member. A card that is named by its number is replaced once: "
         "later requests answer the member's current card.",
     )
-    async def replace_card(self, info: Info, input: ReplaceCardInput) -> ReplaceCardResult:
+    async def replace_card(
+        self,
+        info: Info,
+        input: Annotated[
+            ReplaceCardInput, strawberry.argument(description="Which card to replace.")
+        ],
+    ) -> ReplaceCardResult:
         """Replace a card."""
         answer: ReplaceCardResult = await _change(info, input, service.replace)
         return answer

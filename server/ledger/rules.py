@@ -137,7 +137,7 @@ def takes(lots: Sequence[OpenLot], amount: int, at: Instant) -> list[Take]:
     for lot in sorted(lots, key=lambda lot: (lot.expires_at, lot.sequence)):
         if amount == 0:
             break
-        if lot.is_available(at):
+        if lot.remaining and lot.is_available(at):
             taken = min(lot.remaining, amount)
             chosen.append(Take(lot, taken))
             amount -= taken

@@ -293,7 +293,11 @@ class PurchaseMutations:
         description="Record a purchase: points, cashback, tier and challenges follow in the same "
         "commit. A purchase is recorded once for each external id.",
     )
-    async def record_purchase(self, info: Info, input: RecordPurchaseInput) -> RecordPurchaseResult:
+    async def record_purchase(
+        self,
+        info: Info,
+        input: Annotated[RecordPurchaseInput, strawberry.argument(description="What was bought.")],
+    ) -> RecordPurchaseResult:
         """Record one purchase."""
 
         async def work() -> Outcome:
@@ -312,7 +316,9 @@ class PurchaseMutations:
         "is refused spoils no other.",
     )
     async def record_purchases(
-        self, info: Info, input: RecordPurchasesInput
+        self,
+        info: Info,
+        input: Annotated[RecordPurchasesInput, strawberry.argument(description="What was bought.")],
     ) -> RecordPurchasesResult:
         """Record a batch."""
         at_hand: dict[int, Outcome] = {}

@@ -142,7 +142,9 @@ class OwnServer:
 
     def start(self) -> None:
         """Starts the server and waits until it is ready, again if it is killed meanwhile."""
-        for _ in range(RESTARTS_AT_MOST):
+        attempt = 0
+        while True:
+            attempt += 1
             with self._log.open("ab") as log:
                 beginning = log.tell()
                 self._process = process = self._launched(log)
@@ -153,13 +155,12 @@ class OwnServer:
                 self._url = url
                 return
             self.stop()
-            if process.returncode != -signal.SIGKILL:
-                break
+            if process.returncode != -signal.SIGKILL or attempt > RESTARTS_AT_MOST:
+                raise ReplayStopped(
+                    f"The server did not start (status {process.returncode}, see {self._log}): "
+                    f"{last_words}"
+                )
             self._say("The server was killed while it started; it is started again.")
-        status = process.returncode
-        raise ReplayStopped(
-            f"The server did not start (status {status}, see {self._log}): {last_words}"
-        )
 
     def _launched(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         """The server's process; it ends when the other end of its standard input is closed."""

@@ -241,7 +241,13 @@ class RewardMutations:
         access(Scope.POINTS_REDEEM, members=True, roles=_OPERATORS),
         description="Exchange points for a voucher. Points that expire first are used first.",
     )
-    async def redeem_points(self, info: Info, input: RedeemPointsInput) -> RedeemPointsResult:
+    async def redeem_points(
+        self,
+        info: Info,
+        input: Annotated[
+            RedeemPointsInput, strawberry.argument(description="Which points to exchange.")
+        ],
+    ) -> RedeemPointsResult:
         """Redeem one member's points."""
 
         async def work() -> Redeemed:
@@ -262,7 +268,12 @@ class RewardMutations:
         "redemption that is refused spoils no other.",
     )
     async def redeem_points_for_members(
-        self, info: Info, input: RedeemPointsForMembersInput
+        self,
+        info: Info,
+        input: Annotated[
+            RedeemPointsForMembersInput,
+            strawberry.argument(description="Which points to exchange."),
+        ],
     ) -> RedeemPointsForMembersResult:
         """Redeem several members' points."""
 

@@ -267,4 +267,6 @@ async def dump() -> dict[str, list[str]]:
 
 def changed(before: dict[str, list[str]], after: dict[str, list[str]]) -> set[str]:
     """The tables whose contents differ."""
-    return {table for table in before.keys() | after.keys() if before.get(table) != after.get(table)}
+    return {
+        table for table in before.keys() | after.keys() if before.get(table) != after.get(table)
+    }

@@ -55,9 +55,7 @@ def access_of(field: GraphQLField) -> list[str] | None:
             (argument,) = directive.arguments
             assert isinstance(argument.value, ListValueNode)
             return [
-                value.value
-                for value in argument.value.values
-                if isinstance(value, StringValueNode)
+                value.value for value in argument.value.values if isinstance(value, StringValueNode)
             ]
     return None
 

@@ -343,9 +343,7 @@ async def test_no_password_is_kept_with_a_key(api: Api) -> None:
 async def test_a_refresh_repeated_at_once_under_other_keys_gets_the_same_tokens(api: Api) -> None:
     ada = await api.member()
     given = {"refreshToken": ada.refresh_token}
-    answers = await asyncio.gather(
-        *(api.mutate("refreshSession", given, NOBODY) for _ in range(8))
-    )
+    answers = await asyncio.gather(*(api.mutate("refreshSession", given, NOBODY) for _ in range(8)))
     assert answers[0]["__typename"] == "Session"
     assert all(answer == answers[0] for answer in answers)
 

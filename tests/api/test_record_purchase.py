@@ -198,7 +198,9 @@ async def test_the_instants_are_local_midnights_across_summer_time(
     api: Api, till: Caller, anna: int
 ) -> None:
     # Three days after March 6th is after the change of March 8th, 2026, to UTC-4.
-    told = await api.record(till, at=instant("2026-03-06T17:00:00Z"), occurredAt="2026-03-06T12:00:00-05:00")
+    told = await api.record(
+        till, at=instant("2026-03-06T17:00:00Z"), occurredAt="2026-03-06T12:00:00-05:00"
+    )
     assert told["earned"] == [earned("BASE", 100, "2026-03-09T04:00:00Z", "2026-09-02")]
     assert told["earned"][0]["expiresAt"] == "2026-09-02T04:00:00Z"
     assert told["cashback"]["availableAt"] == "2026-03-20T04:00:00Z"

@@ -49,9 +49,7 @@ def invalid(path: list[str], value: str | None, accepted: str, message: str) -> 
     }
 
 
-def not_found(
-    path: list[str], message: str = "Nothing was found under this reference."
-) -> Json:
+def not_found(path: list[str], message: str = "Nothing was found under this reference.") -> Json:
     return {"__typename": "NotFound", "code": "NOT_FOUND", "message": message, "path": path}
 
 
@@ -78,9 +76,7 @@ async def malformed(api: Api, till: Caller, **purchase: Any) -> Json:
     return body
 
 
-async def refused_without_a_trace(
-    api: Api, till: Caller, expected: Json, **purchase: Any
-) -> None:
+async def refused_without_a_trace(api: Api, till: Caller, expected: Json, **purchase: Any) -> None:
     """The purchase is refused so; nothing is stored, and its key and external id are free."""
     key = new_key()
     given = purchase_input(**purchase)
@@ -256,7 +252,11 @@ async def test_a_card_that_does_not_work_buys_nothing(
             "2026-03-04T17:01:00.000001+00:00",
             "A purchase can't lie in the future.",
         ),
-        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59+00:00", "A purchase can't lie in the future."),
+        (
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59+00:00",
+            "A purchase can't lie in the future.",
+        ),
         (
             "1969-12-31T23:59:59.999999Z",
             "1969-12-31T23:59:59.999999+00:00",
@@ -382,9 +382,7 @@ async def test_a_text_of_a_line_that_is_empty_too_long_or_not_printable(
     assert longest["__typename"] == "RecordedPurchase"
 
 
-async def test_a_value_is_repeated_up_to_200_characters(
-    api: Api, till: Caller, anna: int
-) -> None:
+async def test_a_value_is_repeated_up_to_200_characters(api: Api, till: Caller, anna: int) -> None:
     expected = invalid([*AT, "storeId"], "x" * 200, UP_TO_64, TEXT)
     await refused_without_a_trace(api, till, expected, storeId="x" * 1000)
 

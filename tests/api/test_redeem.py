@@ -164,9 +164,8 @@ async def test_value_stays_with_a_member_whose_card_is_blocked(api: Api, till: C
     anna = await rich(api, "anna", 1000)
     async with sql.transaction():
         await cards.block(anna.member_id, NOW)
-    for caller, input in ((anna, {"points": 1000}),):
-        told = await api.mutate("redeemPoints", input, caller)
-        assert told["__typename"] == "PointsRedeemed"
+    told = await api.mutate("redeemPoints", {"points": 1000}, anna)
+    assert told["__typename"] == "PointsRedeemed"
 
 
 # ---------------------------------------------------------------- how many
@@ -177,9 +176,7 @@ async def test_points_go_in_steps(api: Api, till: Caller) -> None:
     before = await dump()
     for points in (0, 1, 999, 1001, 1500, -1000, 2**31 - 1, -(2**31)):
         told = await api.mutate("redeemPoints", {"points": points}, anna)
-        assert told == invalid(
-            ["input", "points"], str(points), "1000 or a multiple of it", STEP
-        )
+        assert told == invalid(["input", "points"], str(points), "1000 or a multiple of it", STEP)
     assert await dump() == before
 
 
@@ -382,9 +379,7 @@ async def test_a_batch_that_is_refused_throughout_leaves_no_trace_and_its_key_fr
 ) -> None:
     key = new_key()
     before = await dump()
-    told = await api.mutate(
-        "redeemPointsForMembers", {"redemptions": [wish, wish]}, till, key=key
-    )
+    told = await api.mutate("redeemPointsForMembers", {"redemptions": [wish, wish]}, till, key=key)
     assert told["__typename"] == "PointsRedeemedForMembers"
     assert ["code" in answer for answer in told["answers"]] == [True, True]
     assert await dump() == before
@@ -399,23 +394,25 @@ async def test_redemptions_for_many_members_cost_the_same_statements(
     api: Api, till: Caller
 ) -> None:
     counts = []
-    for size in (1, 20):
+    for turn, size in enumerate((1, 1, 20)):  # the first one also fills what is kept in memory
         wishes = []
         for number in range(size):
-            name = f"member-{size}-{number}"
+            name = f"member-{turn}-{number}"
             await give_points(await enrolled(name), 1000)
             wishes.append({"member": {"externalId": name}, "points": 1000})
         with sql.counted_statements() as statements:
             told = await api.mutate("redeemPointsForMembers", {"redemptions": wishes}, till)
         assert {answer["__typename"] for answer in told["answers"]} == {"PointsRedeemed"}
         counts.append(len(statements))
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2]
 
 
 async def test_a_till_redeems_only_with_the_scope(api: Api, till: Caller, anna: int) -> None:
     other = await api.key(Scope.PURCHASES_WRITE)
     before = await dump()
-    document = "mutation ($input: RedeemPointsInput!) { redeemPoints(input: $input) { __typename } }"
+    document = (
+        "mutation ($input: RedeemPointsInput!) { redeemPoints(input: $input) { __typename } }"
+    )
     given = {"input": {"idempotencyKey": "k", "points": 1000, **ANNA}}
     assert await api.codes(document, given, other) == ["FORBIDDEN"]
     assert await dump() == before
