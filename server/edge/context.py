@@ -28,11 +28,11 @@ class Context:
         self, load: Callable[..., Awaitable[Sequence[_Value]]], *bound: Any
     ) -> DataLoader[Any, _Value]:
         """This request's batching look-up: one call of `load(keys, *bound)` for all keys asked for
-        at once. The same objects bound mean the same look-up.
+        at once. Equal integers and the same other objects bound mean the same look-up.
 
         Never await one inside a write transaction: on SQLite it would wait for that transaction.
         """
-        key = (load, *map(id, bound))
+        key = (load, *(one if isinstance(one, int) else id(one) for one in bound))
         if key not in self._loaders:
 
             async def load_all(keys: list[Any]) -> Sequence[_Value]:

@@ -7,6 +7,7 @@ import strawberry
 from graphql import GraphQLError
 
 MAXIMUM_PAGE_SIZE = 100
+MAXIMUM_POSITION = 2**63 - 1
 
 
 @strawberry.type(description="Where a page of a list stands in it.")
@@ -43,7 +44,7 @@ def page(first: int, after: str | None) -> tuple[int, int | None]:
         return first, None
     try:
         name, _, position = base64.urlsafe_b64decode(after.encode()).decode().partition(":")
-        if name == "after":
+        if name == "after" and 0 <= int(position) <= MAXIMUM_POSITION:
             return first, int(position)
     except (binascii.Error, ValueError):
         pass

@@ -117,9 +117,8 @@ async def statement(
     What has expired and is not booked yet stands at the top, with the numbers and balances that it
     will be booked with, so that a line never changes.
     """
-    rows = await models.statement_rows(
-        member_id, asset, at, LAST_SEQUENCE if before is None else before, limit
-    )
+    below = LAST_SEQUENCE if before is None else min(before, LAST_SEQUENCE)
+    rows = await models.statement_rows(member_id, asset, at, below, limit)
     return [
         StatementLine(
             sequence,

@@ -191,9 +191,8 @@ class Recording:
             for each in accepted:
                 try:
                     # Before the welcome points, which it includes: who is enrolled by a purchase
-                    # has an empty account, which takes every purchase that `rules.check` accepts.
-                    room = rules.highest_points(each.amounts, each.published.programme)
-                    journal.check_room(each.member_id, POINTS, room)
+                    # has empty accounts, which take every purchase that `rules.check` accepts.
+                    _check_room(journal, each)
                 except DomainError as error:
                     self._answers[each.position] = error.below("lines")
                     continue
@@ -366,6 +365,15 @@ class Recording:
             )
             for number, line in enumerate(draft.lines)
         )
+
+
+def _check_room(journal: ledger.Journal, each: _Accepted) -> None:
+    """Raise InvalidInput, before anything is counted, if an account can't hold what is earned."""
+    programme_then = each.published.programme
+    points = rules.highest_points(each.amounts, programme_then)
+    journal.check_room(each.member_id, POINTS, points)
+    cashback_minor = rules.highest_cashback_minor(each.amounts, programme_then)
+    journal.check_room(each.member_id, programme_then.programme.currency, cashback_minor)
 
 
 def _earned(

@@ -10,7 +10,7 @@ from server.cards.service import MemberReference
 from server.clock import Instant
 from server.errors import InvalidInput, Path
 from server.ledger.rules import MAXIMUM_BALANCE
-from server.money import PERCENT_PER_UNIT, floor_share
+from server.money import PERCENT_PER_UNIT, floor_basis_points, floor_share
 from server.programme.document import Programme
 
 MAXIMUM_PURCHASES = 500
@@ -137,6 +137,12 @@ def highest_points(amounts: Amounts, programme: Programme) -> int:
         + challenges.departments.reward_points
         + challenges.month_spend.reward_points
     )
+
+
+def highest_cashback_minor(amounts: Amounts, programme: Programme) -> int:
+    """No member can accrue more cashback than this on the basket; at most its eligible spend."""
+    earned = floor_basis_points(amounts.cashback_minor, programme.cashback.rate_basis_points)
+    return min(earned, programme.cashback.monthly_cap_minor)
 
 
 MAXIMUM_STREAKS = 2

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
 
-import typer
 from rich.console import Console
 
 from server import clock
@@ -43,46 +41,6 @@ class ReplayOptions:
     api_key: str | None = None
     limits: Limits = field(default_factory=Limits)
     households_per_chunk: int = HOUSEHOLDS_PER_CHUNK
-
-
-def replay(
-    programme: Annotated[Path, typer.Option(help="The programme file (YAML).")],
-    out: Annotated[Path, typer.Option(help="The folder for results, state and database.")],
-    baskets: Annotated[
-        Path | None, typer.Option(help="The baskets (JSON Lines, plain or gzip).")
-    ] = None,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Play the sample grocery data instead.")
-    ] = False,
-    households: Annotated[
-        int | None, typer.Option(min=1, help="With --demo: only so many households.")
-    ] = None,
-    database: Annotated[
-        str | None, typer.Option(help="An empty PostgreSQL database instead of a SQLite file.")
-    ] = None,
-    url: Annotated[
-        str | None, typer.Option(help="A server that runs already, instead of one of its own.")
-    ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(envvar="LAUREL_API_KEY", help="With --url: the API key to use."),
-    ] = None,
-) -> None:
-    """Plays baskets through a programme and writes what became of every member.
-
-    Killed in the middle and started again with the same options, it continues where it was.
-    """
-    options = ReplayOptions(
-        programme=programme,
-        out=out,
-        baskets=baskets,
-        demo=demo,
-        households=households,
-        database=database,
-        url=url,
-        api_key=api_key,
-    )
-    raise typer.Exit(run(options))
 
 
 def run(options: ReplayOptions, report: Report | None = None) -> int:
