@@ -15,7 +15,7 @@ from server.examples import EXAMPLES, SIGN_IN_MUTATION
 from server.members import service as members
 from server.principal import Principal
 from server.schema import schema
-from server.settings import Mode, Settings, SimulatedTime
+from server.settings import Mode, Settings
 from server.storage import database, sql
 
 MAXIMUM_BODY_BYTES = 4 * 1024 * 1024
@@ -73,7 +73,7 @@ def create_app(settings: Settings, *, opens_database: bool = True) -> Starlette:
             GraphQLEndpoint(
                 schema,
                 authenticate=_authenticate,
-                accepts_simulated_time=settings.simulated_time is SimulatedTime.ACCEPT,
+                accepts_simulated_time=settings.accepts_simulated_time,
             ),
         ),
         Route("/.well-known/jwks.json", _jwks),

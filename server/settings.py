@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     data: Path = Path("data")
     database: str | None = None
-    simulated_time: SimulatedTime = SimulatedTime.REFUSE
+    simulated_time: SimulatedTime | None = None  # ACCEPT in a demonstration, REFUSE elsewhere
     issuer: str | None = None
     audience: str = "laurel-app"
     pool_size: int = Field(default=10, ge=1, le=100)
@@ -66,6 +66,13 @@ class Settings(BaseSettings):
                 " such as https://loyalty.example.com"
             )
         return self
+
+    @property
+    def accepts_simulated_time(self) -> bool:
+        """Whether keys with the scope SIMULATE_TIME may name the time of a request."""
+        if self.simulated_time is None:
+            return self.mode is Mode.DEMO
+        return self.simulated_time is SimulatedTime.ACCEPT
 
     @property
     def token_issuer(self) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.settings import InvalidSettings, Mode, SimulatedTime, read
+from server.settings import InvalidSettings, Mode, Settings, SimulatedTime, read
 from server.storage.database import Address
 
 
@@ -19,7 +19,7 @@ def test_without_any_it_is_one_file_on_this_machine() -> None:
     assert settings.mode is Mode.DEVELOPMENT
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.address == Address("sqlite", "data/laurel.sqlite3")
-    assert settings.simulated_time is SimulatedTime.REFUSE
+    assert not settings.accepts_simulated_time
     assert settings.token_issuer == "laurel"
 
 
@@ -62,3 +62,11 @@ def test_a_wrong_one_is_named(
         read()
     assert str(refusal.value).startswith(line)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_demonstration_takes_the_time_from_replays() -> None:
+    assert Settings(mode=Mode.DEMO).accepts_simulated_time
+    assert not Settings(mode=Mode.DEMO, simulated_time=SimulatedTime.REFUSE).accepts_simulated_time
+    assert Settings(simulated_time=SimulatedTime.ACCEPT).accepts_simulated_time
+    production = Settings(mode=Mode.PRODUCTION, issuer="https://loyalty.example.com")
+    assert not production.accepts_simulated_time
