@@ -31,6 +31,8 @@ class DomainError(Exception):
     """An expected refusal. `reason` names the message; `facts` fill it in."""
 
     code: ClassVar[ProblemCode]
+    is_of_request: ClassVar[bool] = True
+    """False if no request could succeed now, whatever it says: that is a top-level error."""
 
     def __init__(self, reason: str, *, path: Path = (), **facts: str | int) -> None:
         super().__init__(reason, path, facts)

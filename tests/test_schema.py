@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 from graphql import (
@@ -10,6 +11,7 @@ from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLScalarType,
@@ -41,17 +43,19 @@ def described() -> Iterator[tuple[str, str | None]]:
             yield f"@{directive.name}", directive.description
     for name, type_ in TYPES.items():
         yield name, type_.description
-        if isinstance(type_, GraphQLEnumType):
-            for value, definition in type_.values.items():
-                yield f"{name}.{value}", definition.description
-        elif isinstance(type_, GraphQLInputObjectType):
-            for field, input_field in type_.fields.items():
-                yield f"{name}.{field}", input_field.description
-        elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
-            for field, output_field in type_.fields.items():
-                yield f"{name}.{field}", output_field.description
-                for argument, definition_ in output_field.args.items():
-                    yield f"{name}.{field}({argument})", definition_.description
+        for part, definition in _parts(type_):
+            yield f"{name}.{part}", definition.description
+            for argument, given in getattr(definition, "args", {}).items():
+                yield f"{name}.{part}({argument})", given.description
+
+
+def _parts(type_: GraphQLNamedType) -> Iterable[tuple[str, Any]]:
+    """The fields or values of a type."""
+    if isinstance(type_, GraphQLEnumType):
+        return type_.values.items()
+    if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+        return type_.fields.items()
+    return ()
 
 
 def test_the_contract_is_what_the_code_serves() -> None:
@@ -171,7 +175,7 @@ def test_connections_are_relays() -> None:
                 "nodes": f"[{node}!]!",
                 "pageInfo": "PageInfo!",
             }
-    for name, type_ in TYPES.items():
+    for type_ in TYPES.values():
         if not isinstance(type_, GraphQLObjectType):
             continue
         for field, definition in type_.fields.items():

@@ -7,7 +7,7 @@ request that could not be executed is answered with 400; with `application/json`
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -31,6 +31,9 @@ from server.principal import Scope as KeyScope
 
 RESPONSE_MEDIA_TYPE = "application/graphql-response+json"
 SIMULATED_TIME_HEADER = "Laurel-Simulated-Time"
+
+_LATEST_SIMULATED = clock.instant_of(datetime(9000, 1, 1, tzinfo=UTC))
+"""So that everything that is reckoned from it still lies within the calendar."""
 
 Authenticate = Callable[[str | None], Awaitable[Principal]]
 """From an Authorization header to the caller; raises Unauthenticated."""
@@ -99,11 +102,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if KeyScope.SIMULATE_TIME not in principal.scopes:
             raise _SimulatedTimeRefused("Only a key with the scope SIMULATE_TIME names the time.")
         try:
-            return clock.instant_of(datetime.fromisoformat(value))
+            instant = clock.instant_of(datetime.fromisoformat(value))
         except (ValueError, OverflowError):
+            instant = Instant(-1)
+        if not 0 <= instant < _LATEST_SIMULATED:
             raise _SimulatedTimeRefused(
-                f"{SIMULATED_TIME_HEADER} takes RFC 3339 with an offset."
-            ) from None
+                f"{SIMULATED_TIME_HEADER} takes RFC 3339 with an offset, in the years 1970 to 8999."
+            )
+        return instant
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket

@@ -107,7 +107,12 @@ def presents(error: type[errors.DomainError]) -> Callable[[_Presenter], _Present
 
 
 def problem_of(error: errors.DomainError, language: str) -> Problem:
-    """The GraphQL problem that tells of the failure, its message in the language."""
+    """The GraphQL problem that tells of the failure, its message in the language.
+
+    Raises the failure itself if it is not of the request: it is told as a top-level error.
+    """
+    if not error.is_of_request:
+        raise error
     message = messages.text(error.reason, language, **error.facts)
     presenter = next(_presenters[kind] for kind in type(error).__mro__ if kind in _presenters)
     return presenter(error, message)

@@ -76,7 +76,7 @@ class TierLevel(Struct, frozen=True):
 
     name: str
     min_spend_minor: int
-    multiplier_percent: int  # 100 or more
+    multiplier_percent: int  # below 100 takes base points away
 
 
 class Tiers(Struct, frozen=True):

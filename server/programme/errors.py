@@ -71,6 +71,8 @@ class InvalidDocument(DomainError):
 class NoProgramme(NotFound):
     """No version of the programme has been published: nothing can be earned or shown yet."""
 
+    is_of_request = False
+
     def __init__(self) -> None:
         super().__init__("programme.none_published")
 

@@ -12,7 +12,7 @@ from server.edge.context import Info
 from server.edge.mutation import write_once
 from server.edge.nodes import fetches
 from server.edge.permissions import EVERYONE, access, mutation, query
-from server.edge.problems import IdempotencyConflict, InvalidInput, NotFound, Problem
+from server.edge.problems import IdempotencyConflict, InvalidInput, Problem
 from server.errors import DomainError
 from server.principal import StaffRole
 from server.programme import service
@@ -103,11 +103,6 @@ def _invalid_programme(error: InvalidDocument, message: str) -> Problem:
             for problem in error.problems
         ],
     )
-
-
-@problems.presents(NoProgramme)
-def _no_programme(error: NoProgramme, message: str) -> Problem:
-    return NotFound(code=error.code, message=message, path=problems.shown_path(error.path))
 
 
 @fetches("Programme")

@@ -161,7 +161,7 @@ _earning = Section(
     }
 )
 _level = Section(
-    {"name": _name, "min_spend_minor": _money, "multiplier_percent": whole(100, 10_000)}
+    {"name": _name, "min_spend_minor": _money, "multiplier_percent": whole(0, 10_000)}
 )
 _tiers = Section(
     {

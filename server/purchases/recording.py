@@ -116,8 +116,8 @@ class Recording:
             draft = submission.draft
             if self._answers[position] is not None:
                 continue
+            published = book.at(draft.occurred_at)
             try:
-                published = book.at(draft.occurred_at)
                 amounts = rules.amounts_of(draft, published.programme)
                 rules.check(draft, published.programme, amounts, now=self._now)
             except DomainError as error:

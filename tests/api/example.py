@@ -11,6 +11,7 @@ from tests.api.calling import Api, Caller, Json, instant, midnight
 
 FILE = Path(__file__).parents[1] / "reference" / "data" / "demo-example.jsonl"
 
+START = Instant(0)
 MONDAYS = (
     "2017-01-09",
     "2017-03-13",
@@ -52,9 +53,9 @@ def basket(basket_id: str, **changes: Any) -> Json:
 
 
 async def play(
-    api: Api, till: Caller, *, after: Instant = Instant(0), until: Instant = NEVER
+    api: Api, till: Caller, *, after: Instant = START, until: Instant = NEVER
 ) -> dict[str, Json]:
-    """Plays what happens after one instant and until another; the answers by basket id or Monday."""
+    """Plays what happens after one instant and until another; the answers by basket or Monday."""
     events = [
         *((instant(midnight(monday)), monday, "redeem") for monday in MONDAYS),
         *((instant(each["timestamp"]), each["basket_id"], "record") for each in _baskets()),

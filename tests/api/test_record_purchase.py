@@ -10,7 +10,6 @@ from server.principal import Scope
 from tests.api import example
 from tests.api.calling import (
     NOW,
-    NOW_SHOWN,
     Api,
     Caller,
     Json,
@@ -257,7 +256,8 @@ async def test_each_kind_of_reference_means_the_member(api: Api, till: Caller, a
         assert told["__typename"] == "RecordedPurchase"
         assert (told["memberId"], told["enrolled"]) == (global_id("Member", anna), False)
     found = await api.data(
-        '{ member(by: {externalId: "anna"}) { points { lifetimeEarned } eligibleSpend { amount } } }',
+        '{ member(by: {externalId: "anna"}) { points { lifetimeEarned }'
+        " eligibleSpend { amount } } }",
         caller=till,
         at=NOW,
     )

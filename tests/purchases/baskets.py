@@ -1,6 +1,7 @@
 """Programmes and purchases for tests: the demo's rules with changes, and short baskets."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,19 +18,24 @@ from tests.programme.demo import Place, demo_yaml
 
 PARTNER = "shop"
 Changes = dict[Place, Any]
-UTC_ZONE: Changes = {("programme", "timezone"): "UTC"}
+
+
+def document_with(changes: Changes | None) -> str:
+    """The demo's rules with some values changed, in UTC, as text."""
+    # Copied, because one change may go into the value of another.
+    return demo_yaml(deepcopy({("programme", "timezone"): "UTC"} | (changes or {})))
 
 
 def programme_with(changes: Changes | None = None) -> Programme:
-    """The demo's rules with some values changed, in UTC."""
-    return rules.checked(demo_yaml(UTC_ZONE | (changes or {}))).programme
+    """The same as the rules read them."""
+    return rules.checked(document_with(changes)).programme
 
 
 async def publish(changes: Changes | None = None, *, at: Instant | None = None) -> None:
     """Makes these rules the programme, from the instant on if another was published before."""
     async with sql.transaction():
         await service.publish(
-            demo_yaml(UTC_ZONE | (changes or {})),
+            document_with(changes),
             published_by="test",
             effective_at=at,
             allow_past=True,

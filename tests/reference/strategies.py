@@ -141,7 +141,7 @@ def tier_levels(draw: st.DrawFn) -> list[dict[str, Any]]:
     levels: list[dict[str, Any]] = []
     minimum = 0
     for name in names:
-        multiplier = draw(st.sampled_from((100, 110, 125, 150, 200, 333)))
+        multiplier = draw(st.sampled_from((100, 110, 125, 150, 200, 333, 50)))
         levels.append({"name": name, "min_spend_minor": minimum, "multiplier_percent": multiplier})
         minimum += draw(st.integers(1, 600))
     return levels

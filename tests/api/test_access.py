@@ -1,0 +1,333 @@
+"""Who may do what: every root field, for every kind of caller; no trace of what is refused."""
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from server.cards import service as cards
+from server.clock import system_now
+from server.edge.nodes import global_id
+from server.members import service as members
+from server.principal import Scope, StaffRole
+from server.storage import sql
+from tests.api.calling import NOBODY, NOW, PARTNER, Api, Caller, Json, dump, new_key, purchase_input
+from tests.api.contract import access_of, mutations, root_fields
+from tests.api.test_idempotency import give_points
+from tests.programme.demo import demo_text
+
+QUERIES: dict[str, str] = {
+    "me": "{ me { id } }",
+    "member": '{ member(by: {externalId: "anna"}) { id } }',
+    "members": "{ members { nodes { id } } }",
+    "pointBalances": '{ pointBalances(externalIds: ["anna"]) { available } }',
+    "node": '{ node(id: "x") { id } }',
+    "programme": "{ programme { version } }",
+    "programmeVersions": "{ programmeVersions { version } }",
+    "insights": "{ insights { months { month } } }",
+}
+ANNA: Json = {"externalId": "anna"}
+INPUTS: dict[str, Json] = {
+    # Refused for the password or the token, but not before the guard has let them pass.
+    "signUp": {"email": "x@example.com", "password": "short", "name": "X"},
+    "signIn": {"email": "malformed", "password": ""},
+    "refreshSession": {"refreshToken": "x"},
+    "signOut": {"refreshToken": "x"},
+    "enrolMember": {"externalId": ""},
+    "updateProfile": {"name": "Anna"},
+    "blockCard": {"member": ANNA},
+    "unblockCard": {"member": ANNA},
+    "reportCardLost": {"member": ANNA},
+    "replaceCard": {"member": ANNA},
+    "recordPurchase": {"purchase": purchase_input()},
+    "recordPurchases": {"purchases": [purchase_input()]},
+    "redeemPoints": {"points": 1000, "member": ANNA},
+    "redeemPointsForMembers": {"redemptions": [{"points": 1000, "member": ANNA}]},
+    "publishProgramme": {"document": demo_text()},
+}
+FIELDS = [(operation, name) for operation, name, _ in root_fields()]
+
+
+def request_for(operation: str, name: str) -> tuple[str, Json]:
+    """A request for the root field alone, and its variables."""
+    if operation == "query":
+        return QUERIES[name], {}
+    kind = mutations()[name].args["input"].type
+    document = f"mutation ($input: {kind}) {{ {name}(input: $input) {{ __typename }} }}"
+    return document, {"input": {"idempotencyKey": new_key(), **INPUTS[name]}}
+
+
+async def callers_of(api: Api) -> dict[str, Caller]:
+    """A caller of each kind, by the word that stands for it in the schema."""
+    return {
+        "MEMBER": await api.member("anna"),
+        **{f"STAFF_{role.value}": await api.staff(role) for role in StaffRole},
+        **{f"KEY_{scope.value}": await api.key(scope) for scope in Scope},
+    }
+
+
+def test_every_root_field_has_a_request() -> None:
+    assert {name for operation, name in FIELDS if operation == "query"} == set(QUERIES)
+    assert {name for operation, name in FIELDS if operation == "mutation"} == set(INPUTS)
+
+
+@pytest.mark.parametrize(("operation", "name"), FIELDS)
+async def test_exactly_those_named_get_past_the_guard(api: Api, operation: str, name: str) -> None:
+    (field,) = (field for kind, of, field in root_fields() if (kind, of) == (operation, name))
+    who = set(access_of(field) or ())
+    callers = await callers_of(api)
+    kinds = {"nobody": NOBODY, **callers}
+    allowed = set(kinds) if who == {"EVERYONE"} else who
+    assert allowed <= set(kinds)
+    before = await dump()
+    for kind in kinds.keys() - allowed:
+        body = (await api.send(*request_for(operation, name), kinds[kind], at=NOW)).json()
+        code = "UNAUTHENTICATED" if kind == "nobody" else "FORBIDDEN"
+        assert [error["extensions"]["code"] for error in body["errors"]] == [code], kind
+        assert body["errors"][0]["path"] == [name]
+        assert not body["data"] or body["data"] == {name: None}
+    assert await dump() == before
+    for kind in allowed:
+        codes = await api.codes(*request_for(operation, name), kinds[kind], at=NOW)
+        assert codes == [], (kind, codes)
+
+
+async def test_a_refused_field_spoils_no_other_of_its_request(api: Api) -> None:
+    anna = await api.member("anna")
+    body = (
+        await api.send(
+            '{ programme { version } member(by: {externalId: "anna"}) { id } }', caller=anna
+        )
+    ).json()
+    assert body["data"] == {"programme": {"version": 1}, "member": None}
+    assert [error["extensions"]["code"] for error in body["errors"]] == ["FORBIDDEN"]
+
+
+async def test_signing_out_needs_a_session_or_its_token(api: Api) -> None:
+    document = "mutation ($input: SignOutInput!) { signOut(input: $input) { __typename } }"
+    given = {"input": {"idempotencyKey": "k"}}
+    key = await api.key(*Scope)
+    before = await dump()
+    assert await api.codes(document, given, NOBODY) == ["UNAUTHENTICATED"]
+    assert await api.codes(document, given, key) == ["FORBIDDEN"]
+    assert await dump() == before
+    anna = await api.member("anna")
+    assert await api.codes(document, given, anna) == []
+    response = await api.send("{ me { id } }", caller=anna)
+    assert response.status_code == 401
+
+
+# ---------------------------------------------------------------- what is another's
+
+
+async def test_what_is_anothers_is_answered_like_what_does_not_exist(api: Api) -> None:
+    anna, bob = await api.member("anna"), await api.member("bob")
+    await give_points(anna.member_id, 1000)
+    redeemed = await api.mutate("redeemPoints", {"points": 1000}, anna)
+    card = await cards.card_of(anna.member_id)
+    own = {
+        "Member": anna.id,
+        "Card": global_id("Card", card.id),
+        "Voucher": redeemed["voucher"]["id"],
+    }
+    document = "query ($id: ID!) { node(id: $id) { __typename id } }"
+    staff = [await api.staff(role) for role in StaffRole]
+    reader = await api.key(Scope.MEMBERS_READ)
+    others = [await api.key(*(set(Scope) - {Scope.MEMBERS_READ})), bob, NOBODY]
+    for kind, opaque in own.items():
+        for caller in (anna, reader, *staff):
+            data = await api.data(document, {"id": opaque}, caller)
+            assert data == {"node": {"__typename": kind, "id": opaque}}
+        for caller in others:
+            shown = [
+                (await api.send(document, {"id": given}, caller)).content
+                for given in (opaque, global_id(kind, 17))
+            ]
+            assert shown == [b'{"data":{"node":null}}'] * 2
+
+
+async def test_ids_that_lead_nowhere(api: Api) -> None:
+    reader = await api.key(*Scope)
+    for opaque in (
+        "",
+        "x",
+        "é",
+        "\x00",
+        "a" * 10_000,
+        global_id("Member", 0),
+        global_id("Member", -1),
+        global_id("Member", 2**63),
+        global_id("Member", 10**400),
+        global_id("Purchase", 1),
+        global_id("Query", 1),
+        base64.urlsafe_b64encode(b"Member:").decode(),
+        base64.urlsafe_b64encode(b"Member:1:2").decode(),
+        base64.urlsafe_b64encode(b"\xff:1").decode(),
+        base64.urlsafe_b64encode(b":").decode(),
+    ):
+        data = await api.data("query ($id: ID!) { node(id: $id) { id } }", {"id": opaque}, reader)
+        assert data == {"node": None}, opaque
+
+
+async def test_a_programme_is_everyones(api: Api) -> None:
+    (version,) = (await api.data("{ programme { id version } }")).values()
+    data = await api.data("query ($id: ID!) { node(id: $id) { id } }", {"id": version["id"]})
+    assert data == {"node": {"id": version["id"]}}
+
+
+async def test_a_member_reaches_nobody_elses_card_or_points(api: Api) -> None:
+    anna, bob = await api.member("anna"), await api.member("bob")
+    await give_points(anna.member_id, 1000)
+    number = (await cards.card_of(anna.member_id)).number
+    before = await dump()
+    for reference in ({"id": anna.id}, {"externalId": "anna"}, {"cardNumber": number}):
+        for name in ("blockCard", "unblockCard", "reportCardLost", "replaceCard"):
+            told = await api.mutate(name, {"member": reference}, bob)
+            assert (told["__typename"], told["path"]) == (
+                "NotFound",
+                ["input", "member", *reference],
+            )
+        told = await api.mutate("redeemPoints", {"points": 1000, "member": reference}, bob)
+        assert told["__typename"] == "InvalidInput"
+    assert await dump() == before
+
+
+async def test_a_blocked_card_finds_nobody(api: Api, till: Caller, anna: int) -> None:
+    number = (await cards.card_of(anna)).number
+    document = "query ($by: MemberReference!) { member(by: $by) { id } }"
+    given: list[Json] = [{"cardNumber": number}, {"externalId": "anna"}]
+    for by in given:
+        assert (await api.data(document, {"by": by}, till))["member"] is not None
+    async with sql.transaction():
+        await cards.block(anna, NOW)
+    found = [(await api.data(document, {"by": by}, till))["member"] for by in given]
+    assert found[0] is None
+    assert found[1] is not None
+    wrong: tuple[Json, ...] = ({"cardNumber": "x"}, {"id": "x"}, {"externalId": "nobody"})
+    for by in wrong:
+        assert (await api.data(document, {"by": by}, till))["member"] is None
+
+
+# ---------------------------------------------------------------- credentials
+
+
+async def refused(api: Api, authorization: str) -> None:
+    """The credentials are refused, with a standard challenge and nothing else."""
+    for document in ("{ programme { version } }", "{ me { id } }", "not GraphQL"):
+        response = await api.client.post(
+            "/graphql", json={"query": document}, headers={"Authorization": authorization}
+        )
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+        assert response.json() == {
+            "errors": [
+                {
+                    "message": "The credentials are not accepted: sign in again, or use another"
+                    " API key.",
+                    "extensions": {"code": "UNAUTHENTICATED"},
+                }
+            ]
+        }
+
+
+async def test_credentials_that_are_none(api: Api) -> None:
+    anna, key = await api.member("anna"), await api.key(*Scope)
+    token = str(anna.token)
+    header, claims, signature = token.split(".")
+    before = await dump()
+    for authorization in (
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Basic {token}",
+        token,
+        str(key.token),
+        f"Bearer {token}x",
+        f"Bearer {token[:-2]}",
+        f"Bearer {header}.{claims}.",
+        f"Bearer {header}.{claims}",
+        f"Bearer {header}.{claims[:-4]}AAAA.{signature}",
+        f"Bearer {anna.refresh_token}",
+        f"Bearer {key.token}x",
+        f"Bearer {str(key.token)[:-1]}",
+        "Bearer laurel_",
+        "Bearer laurel_0123456789abcdef0123456789abcdef0123456789a",
+        "Bearer " + "x" * 5000,
+        f"Bearer {token} {token}",
+    ):
+        await refused(api, authorization)
+    assert await dump() == before
+
+
+async def test_tokens_of_another_maker_are_none(api: Api) -> None:
+    token = str((await api.member("anna")).token)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    header = jwt.get_unverified_header(token)
+    own = Ed25519PrivateKey.generate()
+    for key, algorithm in ((None, "none"), ("x" * 32, "HS256"), (own, "EdDSA")):
+        for headers in (header, {**header, "alg": algorithm}):
+            forged = jwt.encode(
+                claims, key, algorithm=algorithm, headers={**headers, "alg": algorithm}
+            )
+            parts = forged.split(".")
+            named = jwt.utils.base64url_encode(json.dumps(headers).encode()).decode()
+            await refused(api, "Bearer " + ".".join((named, *parts[1:])))
+            await refused(api, f"Bearer {forged}")
+
+
+async def test_a_token_is_refused_once_it_has_expired(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = await api.member("anna")
+    async with sql.transaction():
+        past = await members.open_session(member.account_id)
+    tokens = await members.session_tokens(_aged(past))
+    await refused(api, f"Bearer {tokens.access_token}")
+    assert await api.codes("{ me { id } }", caller=member) == []
+
+
+def _aged(opened: Any) -> Any:
+    return members.OpenedSession(
+        account_id=opened.account_id,
+        session_id=opened.session_id,
+        generation=opened.generation,
+        issued_at=opened.issued_at - 3600 * 1_000_000,
+        member_id=opened.member_id,
+        staff_role=opened.staff_role,
+    )
+
+
+async def test_a_session_that_was_ended_is_refused(api: Api) -> None:
+    anna = await api.member("anna")
+    assert await api.codes("{ me { id } }", caller=anna) == []
+    await api.mutate("signOut", {"refreshToken": anna.refresh_token}, NOBODY)
+    await refused(api, f"Bearer {anna.token}")
+
+
+async def test_a_key_that_was_revoked_or_has_expired_is_refused(api: Api) -> None:
+    revoked = await api.key(*Scope)
+    async with sql.transaction():
+        await members.revoke_api_key(revoked.account_id)
+        expired = await members.create_api_key("Old", PARTNER, list(Scope), expires_at=system_now())
+    await refused(api, f"Bearer {revoked.token}")
+    await refused(api, f"Bearer {expired.key}")
+
+
+async def test_the_scheme_is_read_in_any_case(api: Api) -> None:
+    anna = await api.member("anna")
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        response = await api.client.post(
+            "/graphql",
+            json={"query": "{ me { id } }"},
+            headers={"Authorization": f"{scheme}  {anna.token} "},
+        )
+        assert response.json() == {"data": {"me": {"id": anna.id}}}
+
+
+async def test_staff_of_a_member_are_told_apart(api: Api) -> None:
+    """An account of the staff belongs to no member: it has no home screen."""
+    manager = await api.staff(StaffRole.MANAGER)
+    assert await api.codes("{ me { id } }", caller=manager) == ["FORBIDDEN"]
