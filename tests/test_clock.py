@@ -6,7 +6,8 @@ from functools import cache
 from zoneinfo import available_timezones
 
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from server import clock
 from server.clock import Instant, LocalDay
@@ -55,7 +56,7 @@ NASTY = (
         ("Europe/Vilnius", "2024-02-29", "2024-02-28T22:00"),
         ("America/Havana", "2017-03-12", "2017-03-12T05:00"),  # 00:00 does not exist
         ("America/Havana", "2017-11-05", "2017-11-05T04:00"),  # 00:00 comes twice
-        ("Asia/Beirut", "2023-03-30", "2023-03-29T22:00"),  # starts at 01:00
+        ("Asia/Beirut", "2017-03-26", "2017-03-25T22:00"),  # starts at 01:00
         ("Asia/Beirut", "2017-10-29", "2017-10-28T22:00"),  # 23:00 comes twice before it
         ("Africa/Cairo", "2023-04-28", "2023-04-27T22:00"),  # starts at 01:00
         ("America/Sao_Paulo", "2017-10-15", "2017-10-15T03:00"),  # starts at 01:00

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server import money
 
@@ -44,9 +45,7 @@ def test_a_decimal_is_exact(amount: int, digits: int) -> None:
     ("amount", "numerator", "denominator", "share"),
     [(2355, 10, 100, 235), (9, 10, 100, 0), (10, 10, 100, 1), (-1, 1, 2, -1), (7, 0, 3, 0)],
 )
-def test_a_share_is_rounded_down(
-    amount: int, numerator: int, denominator: int, share: int
-) -> None:
+def test_a_share_is_rounded_down(amount: int, numerator: int, denominator: int, share: int) -> None:
     assert money.floor_share(amount, numerator, denominator) == share
 
 

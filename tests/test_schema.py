@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -49,13 +49,12 @@ def described() -> Iterator[tuple[str, str | None]]:
                 yield f"{name}.{part}({argument})", given.description
 
 
-def _parts(type_: GraphQLNamedType) -> Iterable[tuple[str, Any]]:
+def _parts(type_: GraphQLNamedType) -> Iterator[tuple[str, Any]]:
     """The fields or values of a type."""
     if isinstance(type_, GraphQLEnumType):
-        return type_.values.items()
+        yield from type_.values.items()
     if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
-        return type_.fields.items()
-    return ()
+        yield from type_.fields.items()
 
 
 def test_the_contract_is_what_the_code_serves() -> None:

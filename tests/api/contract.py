@@ -6,6 +6,7 @@ from pathlib import Path
 
 from graphql import (
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
@@ -44,15 +45,17 @@ def mutations() -> dict[str, GraphQLField]:
 
 def takes_key(mutation: GraphQLField) -> bool:
     """Whether the mutation's input has an idempotency key."""
-    return "idempotencyKey" in get_named_type(mutation.args["input"].type).fields
+    input_type = get_named_type(mutation.args["input"].type)
+    assert isinstance(input_type, GraphQLInputObjectType)
+    return "idempotencyKey" in input_type.fields
 
 
 def access_of(field: GraphQLField) -> list[str] | None:
     """Who may use the root field, as its directive says; None without one."""
     assert field.ast_node is not None
-    for directive in field.ast_node.directives:
+    for directive in field.ast_node.directives or ():
         if directive.name.value == "access":
-            (argument,) = directive.arguments
+            (argument,) = directive.arguments or ()
             assert isinstance(argument.value, ListValueNode)
             return [
                 value.value for value in argument.value.values if isinstance(value, StringValueNode)

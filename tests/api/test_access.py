@@ -267,7 +267,8 @@ async def test_tokens_of_another_maker_are_none(api: Api) -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
     header = jwt.get_unverified_header(token)
     own = Ed25519PrivateKey.generate()
-    for key, algorithm in ((None, "none"), ("x" * 32, "HS256"), (own, "EdDSA")):
+    keys: list[tuple[Any, str]] = [(None, "none"), ("x" * 32, "HS256"), (own, "EdDSA")]
+    for key, algorithm in keys:
         for headers in (header, {**header, "alg": algorithm}):
             forged = jwt.encode(
                 claims, key, algorithm=algorithm, headers={**headers, "alg": algorithm}

@@ -16,7 +16,17 @@ from server.programme import service as programme
 from server.purchases import service as purchases
 from server.settings import InvalidSettings, Mode, Settings, SimulatedTime, read
 from server.storage import sql
-from tests.api.calling import NOW, NOW_SHOWN, Api, Caller, dump, instant, new_key, purchase_input
+from tests.api.calling import (
+    NOW,
+    NOW_SHOWN,
+    Api,
+    Caller,
+    Json,
+    dump,
+    instant,
+    new_key,
+    purchase_input,
+)
 from tests.api.contract import mutation_document
 
 SPEC = "application/graphql-response+json"
@@ -252,10 +262,11 @@ async def test_a_fault_is_masked_and_logged_under_an_id(
     before = await dump()
     monkeypatch.setattr(purchases, "record", fails)
     monkeypatch.setattr(purchases, "record_many", fails)
-    for name, given in (
+    requests: list[tuple[str, Json]] = [
         ("recordPurchase", {"purchase": purchase_input()}),
         ("recordPurchases", {"purchases": [purchase_input()]}),
-    ):
+    ]
+    for name, given in requests:
         with structlog.testing.capture_logs() as logged:
             response = await api.send(
                 mutation_document(name),
@@ -332,7 +343,7 @@ async def test_what_is_wrong_with_a_request_is_not_logged_as_a_fault(
 
 # ---------------------------------------------------------------- without a programme
 
-BEFORE_A_PROGRAMME = {
+BEFORE_A_PROGRAMME: dict[str, Json] = {
     "signUp": {"email": "a@example.com", "password": "correct horse", "name": "Ada"},
     "enrolMember": {"externalId": "x"},
     "recordPurchase": {"purchase": purchase_input()},

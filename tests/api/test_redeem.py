@@ -62,12 +62,13 @@ async def test_a_member_a_till_and_staff_redeem(api: Api, till: Caller) -> None:
     number = (await cards.card_of(anna.member_id)).number
     left = 5100
     vouchers = []
-    for caller, input in (
+    wishes: list[tuple[Caller, Json]] = [
         (anna, {"points": 1000}),
         (till, {"points": 1000, "member": {"cardNumber": number}}),
         (support, {"points": 1000, "member": {"id": anna.id}}),
         (manager, {"points": 2000, **ANNA}),
-    ):
+    ]
+    for caller, input in wishes:
         left -= input["points"]
         told = await api.mutate("redeemPoints", input, caller)
         voucher = told["voucher"]

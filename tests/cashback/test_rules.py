@@ -1,7 +1,8 @@
 """The arithmetic of cashback: rounding down once, and the cap of a calendar month."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.cashback.rules import Accrual, Month, accrue
 

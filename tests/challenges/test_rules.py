@@ -3,7 +3,8 @@
 from datetime import date
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.challenges import rules
 from server.challenges.rules import (
@@ -89,7 +90,7 @@ def test_a_visit_day_counts_once_and_only_with_eligible_spend() -> None:
         assert not rules.count(VISITS, progress, facts(when, eligible), NONE)
         assert progress.progress == expected
     assert rules.count(VISITS, progress, facts("2017-01-03"), NONE)
-    assert progress.completed_at == day("2017-01-03")
+    assert progress.completed_at == facts("2017-01-03").at
 
 
 def test_a_period_is_completed_once_and_its_progress_goes_on() -> None:
@@ -97,15 +98,13 @@ def test_a_period_is_completed_once_and_its_progress_goes_on() -> None:
     assert not rules.count(SPEND, progress, facts("2017-01-02", 999), NONE)
     assert rules.count(SPEND, progress, facts("2017-01-03", 1), NONE)
     assert not rules.count(SPEND, progress, facts("2017-01-04", 5000), NONE)
-    assert (progress.progress, progress.completed_at) == (6000, day("2017-01-03"))
+    assert (progress.progress, progress.completed_at) == (6000, facts("2017-01-03").at)
 
 
 def test_departments_count_once_without_those_that_are_ignored() -> None:
     progress = Progress()
     ignored = frozenset({"COUPON"})
-    assert not rules.count(
-        DEPARTMENTS, progress, facts("2017-01-02", 5, "MEAT", "COUPON"), ignored
-    )
+    assert not rules.count(DEPARTMENTS, progress, facts("2017-01-02", 5, "MEAT", "COUPON"), ignored)
     assert not rules.count(DEPARTMENTS, progress, facts("2017-01-02", 5, "MEAT"), ignored)
     assert progress.counted == {"MEAT"}
     assert rules.count(DEPARTMENTS, progress, facts("2017-01-02", 0, "DELI"), ignored)

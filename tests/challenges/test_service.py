@@ -134,7 +134,9 @@ async def test_a_member_without_purchases_stands_at_nothing(database: Address) -
 
 async def test_how_members_stand_takes_one_statement(database: Address) -> None:
     await publish()
-    answers = await recorded(draft("1", "2017-02-01", 1), draft("2", "2017-02-01", 5, household="2"))
+    answers = await recorded(
+        draft("1", "2017-02-01", 1), draft("2", "2017-02-01", 5, household="2")
+    )
     rules = (await programme.rulebook()).at(at("2017-02-01")).programme
     today = clock.local_day(at("2017-02-01"), "UTC")
     with sql.counted_statements() as statements:

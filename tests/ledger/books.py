@@ -113,9 +113,7 @@ async def check_books() -> None:
             _check_lot(lot, [posting for posting in own if posting[8] == lot[0]])
 
 
-def _check_account(
-    account: sql.Row, lots: Sequence[sql.Row], postings: Sequence[sql.Row]
-) -> None:
+def _check_account(account: sql.Row, lots: Sequence[sql.Row], postings: Sequence[sql.Row]) -> None:
     _, member_id, _, last_sequence, last_hash, balance, issued, redeemed, expired, due = account
     assert [posting[3] for posting in postings] == list(range(1, last_sequence + 1))
     running, previous = 0, GENESIS_HASH

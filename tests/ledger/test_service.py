@@ -326,13 +326,17 @@ async def test_an_exception_in_a_journal_writes_nothing_not_even_expiries(
     [member] = await new_members(1)
     await grant(member, granted(10, at=START, expires_at=after(1)), now=START)
     before = await everything()
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with (
             sql.transaction(),
             ledger.journal([member], [POINTS], recorded_at=after(2)) as opened,
         ):
             opened.grant(member, granted(3, at=after(2)))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     assert await everything() == before
 
 
@@ -356,8 +360,10 @@ async def test_flows_put_each_instant_into_the_span_that_starts_with_it(database
         (POINTS, 2): Flow(redeemed=4),
         ("USD", 0): Flow(granted=2),
     }
-    total = sum((flow for (asset, _), flow in (await ledger.flows(edges)).items()
-                 if asset == POINTS), Flow())
+    total = sum(
+        (flow for (asset, _), flow in (await ledger.flows(edges)).items() if asset == POINTS),
+        Flow(),
+    )
     assert (total, total.net) == (Flow(15, 4, 6), 5)
 
 

@@ -2,7 +2,8 @@
 
 from itertools import groupby
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.clock import LocalDay
 from server.storage.database import Address
@@ -67,9 +68,7 @@ async def play_through_server(
     await send(document, waiting, cuts, again)
 
 
-async def send(
-    document: Programme, waiting: list[Basket], cuts: Cuts, again: set[str]
-) -> None:
+async def send(document: Programme, waiting: list[Basket], cuts: Cuts, again: set[str]) -> None:
     """Records the baskets in batches, some of them several times."""
     for batch in parts(waiting, cuts):
         echoes = [basket for basket in batch if basket["basket_id"] in again]
@@ -85,7 +84,7 @@ def key(basket: Basket) -> str:
     return str(basket["basket_id"])
 
 
-@trying(900)
+@trying(400)
 @given(data=st.data())
 async def test_every_member_ends_as_the_reference_says_however_purchases_are_batched(
     database: Address, data: st.DataObject

@@ -14,11 +14,12 @@ challenge, hence when those become available and expire.
 from collections import Counter
 
 import msgspec
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server import clock
-from server.programme import service as programme
 from server.members import service as members
+from server.programme import service as programme
 from server.purchases.service import EarnedRule, RecordedPurchase
 from server.storage.database import Address
 from server.tiers import service as tiers
@@ -55,9 +56,7 @@ def arrivals(draw: st.DrawFn, played: list[Basket]) -> list[Basket]:
     if draw(st.booleans()):
         return draw(st.permutations(played))
     delays = draw(
-        st.lists(
-            st.sampled_from((0, 0, 1, 2, 8)), min_size=len(played), max_size=len(played)
-        )
+        st.lists(st.sampled_from((0, 0, 1, 2, 8)), min_size=len(played), max_size=len(played))
     )
     places = sorted(range(len(played)), key=lambda place: place + delays[place])
     return [played[place] for place in places]
@@ -87,7 +86,7 @@ def points_by_rule(answers: list[RecordedPurchase]) -> Counter[EarnedRule]:
     return points
 
 
-@trying(350)
+@trying(150)
 @given(data=st.data())
 async def test_the_order_of_arrival_changes_neither_spend_tier_cashback_nor_challenges(
     database: Address, data: st.DataObject
@@ -175,7 +174,7 @@ def window_spend(document: Programme, played: list[Basket], household: str) -> i
     )
 
 
-@trying(250)
+@trying(100)
 @given(data=st.data())
 async def test_each_purchase_is_answered_the_same_however_what_arrives_is_batched(
     database: Address, data: st.DataObject

@@ -146,9 +146,7 @@ async def test_a_batch_has_at_least_one_purchase_and_not_too_many(database: Addr
     submission = Submission(draft("1", "2017-03-01", 1000), True)
     for count in (0, MAXIMUM_PURCHASES + 1):
         with pytest.raises(InvalidInput) as caught:
-            await purchases.record_many(
-                [submission] * count, partner="shop", now=at("2017-03-01")
-            )
+            await purchases.record_many([submission] * count, partner="shop", now=at("2017-03-01"))
         assert caught.value.reason == "purchase.count"
     answers = await recorded(
         *(draft(str(number), "2017-03-01", 1) for number in range(MAXIMUM_PURCHASES))
@@ -231,12 +229,12 @@ async def test_a_lot_of_a_purchase_waits_from_its_day_however_late_it_arrives(
         at("2017-03-05T00:00"),
         at("2017-08-29T00:00"),
     )
-    balance = (await ledger.balances([answer.member_id], at("2017-06-01")))
+    balance = await ledger.balances([answer.member_id], at("2017-06-01"))
     assert balance[answer.member_id, POINTS].available == 300
 
 
 async def test_a_member_who_can_hold_no_more_points_is_refused_alone(database: Address) -> None:
-    per_cent = {("points", "base"): {"points": 1, "per_minor": 1}}
+    per_cent: Changes = {("points", "base"): {"points": 1, "per_minor": 1}}
     await publish(per_cent)
     most = MAXIMUM_BALANCE // 2  # at the highest tier half as much again, and rewards
     [first] = await recorded(draft("1", "2017-03-01", most))
@@ -277,7 +275,7 @@ async def test_a_member_who_can_hold_no_more_cashback_is_refused_alone(
 async def test_whoever_is_enrolled_by_a_batch_is_enrolled_by_a_purchase_that_counts(
     database: Address,
 ) -> None:
-    all_there_is = {
+    all_there_is: Changes = {
         ("points", "base"): {"points": 1, "per_minor": 1},
         ("tiers", "levels", 1, "multiplier_percent"): 100,
         ("tiers", "levels", 2, "multiplier_percent"): 100,
@@ -347,7 +345,7 @@ async def test_each_purchase_is_held_against_the_version_of_its_own_instant(
     database: Address,
 ) -> None:
     await publish()
-    doubled = {("points", "base"): {"points": 20, "per_minor": 100}}
+    doubled: Changes = {("points", "base"): {"points": 20, "per_minor": 100}}
     await publish(doubled, at=at("2017-03-02T00:00"))
     answers = await recorded(
         draft("1", Instant(at("2017-03-02T00:00") - 1), 1000),

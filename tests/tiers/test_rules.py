@@ -1,24 +1,18 @@
 """The arithmetic of tiers, case by case, and against counting everything anew each day."""
 
-from dataclasses import dataclass
-
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.clock import Instant, LocalDay, start_of_day
+from server.programme.document import TierLevel
 from server.tiers import rules
 from server.tiers.rules import NO_DROP, Change, State
 
 UTC = "UTC"
 
 
-@dataclass(frozen=True)
-class Level:
-    name: str
-    min_spend_minor: int
-
-
-LEVELS = (Level("Bronze", 0), Level("Silver", 100), Level("Gold", 300))
+LEVELS = (TierLevel("Bronze", 0, 100), TierLevel("Silver", 100, 125), TierLevel("Gold", 300, 150))
 
 
 def midnight(day: int) -> Instant:
@@ -70,9 +64,7 @@ class Member:
         (10**15, "Gold", None),
     ],
 )
-def test_a_tier_starts_exactly_at_its_minimum(
-    spend: int, name: str, following: str | None
-) -> None:
+def test_a_tier_starts_exactly_at_its_minimum(spend: int, name: str, following: str | None) -> None:
     assert rules.level_of(LEVELS, spend).name == name
     upper = rules.next_level(LEVELS, spend)
     assert (upper.name if upper else None) == following
@@ -124,7 +116,7 @@ def test_one_look_after_a_long_time_finds_every_change_on_its_own_day() -> None:
         Change(midnight(12), "Silver", "Bronze"),
     ]
     assert member.state.since == midnight(12)
-    assert member.state.change_count == 3
+    assert member.state.change_count == 4
 
 
 def test_two_days_that_leave_the_window_one_after_the_other_change_the_tier_twice() -> None:
@@ -197,12 +189,15 @@ def test_new_minimums_show_at_the_start_of_the_next_day() -> None:
     member = Member(10)
     member.spend(0, 100)
     state = member.state
-    higher = (Level("Bronze", 0), Level("Silver", 101))
-    arguments = {"levels": higher, "window_days": 10, "zone_name": UTC}
-    assert rules.advance(state, LocalDay(0), member.days, **arguments) == []  # type: ignore[arg-type]
-    assert rules.advance(state, LocalDay(1), member.days, **arguments) == [  # type: ignore[arg-type]
-        Change(midnight(1), "Silver", "Bronze")
-    ]
+    higher = (TierLevel("Bronze", 0, 100), TierLevel("Silver", 101, 125))
+
+    def look(day: int) -> list[Change]:
+        return rules.advance(
+            state, LocalDay(day), member.days, levels=higher, window_days=10, zone_name=UTC
+        )
+
+    assert look(0) == []
+    assert look(1) == [Change(midnight(1), "Silver", "Bronze")]
 
 
 def test_the_spend_of_a_day_is_that_of_the_window_that_ends_with_it() -> None:

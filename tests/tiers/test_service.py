@@ -49,7 +49,7 @@ async def test_a_view_tells_the_tier_and_what_is_missing_to_the_next(database: A
     await recorded(draft("2", "2017-03-02", 180))
     highest = await view(answer.member_id, "2017-03-02")
     assert (highest.name, highest.rank, highest.since) == ("Gold", 3, at("2017-03-02"))
-    assert highest.next_name is highest.next_min_spend_minor is None
+    assert (highest.next_name, highest.next_min_spend_minor) == (None, None)
 
 
 async def test_members_without_a_tier_are_left_out(database: Address) -> None:
