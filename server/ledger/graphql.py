@@ -180,7 +180,7 @@ async def activity_of_member(
 ) -> ActivityConnection:
     """A page of the member's statement of points; one statement."""
     limit, before = pages.page(first, after)
-    lines = await service.statement(
+    lines = await service.activity(
         member_id, POINTS, at=info.context.at, before=before, limit=limit + 1
     )
     shown = [_shown_line(line, info.context.language) for line in lines[:limit]]

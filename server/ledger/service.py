@@ -9,6 +9,8 @@ from server.ledger import models, rules
 from server.ledger.journal import Grant, Journal, journal, open_accounts
 from server.ledger.rules import Balance, ExpiringValue, Holding, OpenValue, Reason, Side
 
+_POSTINGS_READ_PER_EVENT = 3
+
 __all__ = [
     "Balance",
     "ExpiringValue",
@@ -18,6 +20,7 @@ __all__ = [
     "Journal",
     "Reason",
     "StatementLine",
+    "activity",
     "balance_at",
     "balances",
     "flows",
@@ -131,6 +134,45 @@ async def statement(
         )
         for sequence, debit, amount, balance_after, reason, rule, reference, occurred_at in rows
     ]
+
+
+async def activity(
+    member_id: int, asset: str, *, at: Instant, before: int | None, limit: int
+) -> list[StatementLine]:
+    """The statement by events: what one event took from several lots is one line, numbered by its
+    oldest posting. Newest first; `before` is the number of such a line. One statement, unless an
+    event spans very many lots."""
+    lines: list[StatementLine] = []
+    size = limit * _POSTINGS_READ_PER_EVENT
+    while True:
+        start = lines[-1].sequence if lines else before
+        page = await statement(member_id, asset, at=at, before=start, limit=size)
+        lines += page
+        events = _events(lines)
+        if len(page) < size or len(events) > limit:
+            return events[:limit]
+
+
+def _events(lines: Iterable[StatementLine]) -> list[StatementLine]:
+    events: list[StatementLine] = []
+    for line in lines:
+        newer = events[-1] if events else None
+        if newer is not None and _is_one_event(newer, line):
+            events[-1] = msgspec.structs.replace(
+                newer, sequence=line.sequence, amount=newer.amount + line.amount
+            )
+        else:
+            events.append(line)
+    return events
+
+
+def _is_one_event(newer: StatementLine, older: StatementLine) -> bool:
+    return (
+        newer.amount < 0
+        and older.amount < 0
+        and (newer.reason, newer.reference, newer.occurred_at)
+        == (older.reason, older.reference, older.occurred_at)
+    )
 
 
 async def flows(edges: Sequence[Instant]) -> dict[tuple[str, int], Flow]:

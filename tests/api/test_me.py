@@ -281,7 +281,7 @@ MARCH = {
             "2017-03-10T17:00:00Z",
         ),
         ("PURCHASE", "Points for a purchase", 14000, 14443, "2017-03-10T17:00:00Z"),
-        ("REDEMPTION", "Redeemed for a voucher", -620, 443, midnight("2017-01-09")),
+        ("REDEMPTION", "Redeemed for a voucher", -1000, 443, midnight("2017-01-09")),
     ),
 }
 
@@ -318,9 +318,9 @@ SEPTEMBER = {
     ),
     "vouchersIssued": 15,
     "activity": activity(
-        ("EXPIRY", "Expired", -150, 199, midnight("2017-09-06")),
-        ("EXPIRY", "Expired", -443, 349, midnight("2017-09-06")),
+        ("EXPIRY", "Expired", -593, 199, midnight("2017-09-06")),
         ("PURCHASE", "Points for a purchase", 74, 792, "2017-09-05T16:00:00Z"),
+        ("PURCHASE", "Points for a purchase", 125, 718, "2017-09-05T16:00:00Z"),
     ),
 }
 
@@ -358,8 +358,8 @@ DECEMBER = {
     "vouchersIssued": 15,
     "activity": activity(
         ("PURCHASE", "Points for a purchase", 225, 424, "2017-12-30T20:00:00Z"),
-        ("EXPIRY", "Expired", -150, 199, midnight("2017-09-06")),
-        ("EXPIRY", "Expired", -443, 349, midnight("2017-09-06")),
+        ("EXPIRY", "Expired", -593, 199, midnight("2017-09-06")),
+        ("PURCHASE", "Points for a purchase", 74, 792, "2017-09-05T16:00:00Z"),
     ),
 }
 
@@ -397,8 +397,8 @@ A_YEAR_LATER = {
     "vouchersIssued": 15,
     "activity": activity(
         ("EXPIRY", "Expired", -225, 0, midnight("2018-06-28")),
-        ("EXPIRY", "Expired", -74, 225, midnight("2018-03-04")),
-        ("EXPIRY", "Expired", -125, 299, midnight("2018-03-04")),
+        ("EXPIRY", "Expired", -199, 225, midnight("2018-03-04")),
+        ("PURCHASE", "Points for a purchase", 225, 424, "2017-12-30T20:00:00Z"),
     ),
 }
 
@@ -555,9 +555,9 @@ async def test_the_statement_tells_the_whole_story(api: Api, household: Caller) 
     kinds = [line["kind"] for line in lines]
     assert {kind: kinds.count(kind) for kind in sorted(set(kinds))} == {
         "CHALLENGE": 4,
-        "EXPIRY": 2,
+        "EXPIRY": 1,
         "PURCHASE": 7,
-        "REDEMPTION": 3 + 6 + 13,
+        "REDEMPTION": 15,
         "WELCOME": 1,
     }
     assert lines[-1] == {
@@ -574,7 +574,7 @@ async def test_a_line_stays_when_what_has_expired_is_booked(api: Api, till: Call
     at = instant("2017-09-06T12:00:00Z")
     household = await played(api, till, until=at)
     seen = await statement(api, household, at, first=100)
-    assert [edge["node"]["kind"] for edge in seen[:2]] == ["EXPIRY", "EXPIRY"]
+    assert [edge["node"]["kind"] for edge in seen[:2]] == ["EXPIRY", "PURCHASE"]
     (row,) = await sql.fetch("SELECT COUNT(*) FROM postings WHERE reason = 'expiry'")
     assert row[0] == 0
     await example.play(api, till, after=at)  # the purchase of December books them
