@@ -6,7 +6,7 @@ and reaches the caller only as a masked error.
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ProblemCode(StrEnum):
@@ -40,10 +40,14 @@ class DomainError(Exception):
         self.path = path
         self.facts = facts
 
-    def below(self, *prefix: str | int) -> "DomainError":
-        """The same refusal with its path put under `prefix`; returns itself."""
-        self.path = (*prefix, *self.path)
-        return self
+    def below(self, *prefix: str | int) -> Self:
+        """The same refusal with its path put under `prefix`.
+
+        This one stays as it is: a batch may have one refusal in several places.
+        """
+        placed = type(self).__new__(type(self), *self.args)
+        vars(placed).update(vars(self), path=(*prefix, *self.path))
+        return placed
 
 
 class InvalidInput(DomainError):

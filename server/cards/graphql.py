@@ -287,9 +287,9 @@ async def _change(info: Info, input: _ChangeInput, verb: _Verb) -> Any:
         try:
             return await verb(member_id, clock.now(), card_id=card_id)
         except errors.DomainError as refusal:
-            if card_id is not None:
-                refusal.below(*_MEMBER_PATH, "cardNumber")
-            raise
+            if card_id is None:
+                raise
+            raise refusal.below(*_MEMBER_PATH, "cardNumber") from None
 
     return await write_once(
         info,

@@ -117,25 +117,11 @@ async def report_lost(card_id: int, now: Instant) -> None:
     )
 
 
-async def replace(card_id: int, now: Instant) -> bool:
-    """Mark the card as replaced; false if it already was."""
-    changed = await sql.execute(
+async def replace(card_id: int, now: Instant) -> None:
+    """Mark the card as replaced, if it is not yet."""
+    await sql.execute(
         "UPDATE cards SET status = 'replaced', status_changed_at = $2"
         " WHERE id = $1 AND status <> 'replaced'",
         card_id,
         now,
-    )
-    return changed == 1
-
-
-async def known_members(ids: Sequence[int], external_ids: Sequence[str]) -> Sequence[sql.Row]:
-    """The members (id, external_id) that have one of the ids or of the external ids."""
-    # An empty IN list is no SQL; no member has the id 0 or the external id ''.
-    numbers, texts = sql.padded(ids or [0]), sql.padded(external_ids or [""])
-    return await sql.fetch(
-        "SELECT id, external_id FROM members"
-        f" WHERE id IN ({sql.placeholders(len(numbers))})"
-        f" OR external_id IN ({sql.placeholders(len(texts), len(numbers) + 1)})",
-        *numbers,
-        *texts,
     )

@@ -6,7 +6,7 @@ many take up to 10,000 at once (both engines limit the values of one statement).
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeGuard
 
 import msgspec
@@ -144,18 +144,25 @@ def _usable(card: CardView, path: Path) -> CardView:
 # ---------------------------------------------------------------- writing
 
 
-async def issue(member_ids: Sequence[int], now: Instant) -> dict[int, CardView]:
-    """Give each of the members a card, unless they have one; their current cards by member.
+async def issue(member_ids: Iterable[int], now: Instant) -> dict[int, CardView]:
+    """Give each of the members a card now, unless they have one; their current cards by member.
 
     Two statements, however many members. The members must exist.
     """
+    return await issue_at(dict.fromkeys(member_ids, now))
+
+
+async def issue_at(issued_at: Mapping[int, Instant]) -> dict[int, CardView]:
+    """As `issue`, with an instant for each member at which the card counts as issued."""
     # In the order of ids, so that two writers who issue to the same members can't deadlock.
-    lacking = sorted(set(member_ids))
+    lacking = sorted(issued_at)
     cards: dict[int, CardView] = {}
     for _ in range(MAXIMUM_DRAWS):
         if not lacking:
             return cards
-        await models.insert([(new_id(), member, _new_number(), now) for member in lacking])
+        await models.insert(
+            [(new_id(), member, _new_number(), issued_at[member]) for member in lacking]
+        )
         cards |= await cards_of(lacking)
         lacking = [member for member in lacking if member not in cards]
     if lacking:

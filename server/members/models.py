@@ -175,6 +175,19 @@ async def ids_by_external_id(external_ids: list[str]) -> Sequence[sql.Row]:
     )
 
 
+async def known_members(ids: Sequence[int], external_ids: Sequence[str]) -> Sequence[sql.Row]:
+    """(id, external id) of the members that have one of the ids or of the external ids."""
+    # An empty IN list is no SQL; no member has the id 0 or the external id ''.
+    numbers, texts = sql.padded(ids or [0]), sql.padded(external_ids or [""])
+    return await sql.fetch(
+        "SELECT id, external_id FROM members"
+        f" WHERE id IN ({sql.placeholders(len(numbers))})"
+        f" OR external_id IN ({sql.placeholders(len(texts), len(numbers) + 1)})",
+        *numbers,
+        *texts,
+    )
+
+
 async def update_member(member_id: int, values: dict[str, str | None]) -> bool:
     """Set columns, whose names are ours; whether there is such a member."""
     assignments = ", ".join(f"{column} = ${place}" for place, column in enumerate(values, 2))

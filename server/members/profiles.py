@@ -129,6 +129,18 @@ async def members_by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in await models.ids_by_external_id(wanted)}
 
 
+async def known_members(
+    ids: Sequence[int], external_ids: Sequence[str]
+) -> Sequence[tuple[int, str | None]]:
+    """(id, external id) of the members that have one of either, in one statement.
+
+    Neither may hold what no database stores: see `rules.is_storable_id` and `is_storable_text`.
+    """
+    if not ids and not external_ids:
+        return ()
+    return [(row[0], row[1]) for row in await models.known_members(ids, external_ids)]
+
+
 async def page_of_members(*, first: int, after_id: int = 0) -> MemberPage:
     """The next `first` (1 to 100) members after an id, in the order of ids, so of enrolling."""
     if not 1 <= first <= MAXIMUM_PAGE_SIZE:

@@ -160,9 +160,7 @@ _earning = Section(
         "welcome_bonus_points": _points,
     }
 )
-_level = Section(
-    {"name": _name, "min_spend_minor": _money, "multiplier_percent": whole(0, 10_000)}
-)
+_level = Section({"name": _name, "min_spend_minor": _money, "multiplier_percent": whole(0, 10_000)})
 _tiers = Section(
     {
         "window_days": _days_from_one,
