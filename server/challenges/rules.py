@@ -63,7 +63,6 @@ class Run:
     first_period: LocalDay
     last_period: LocalDay
     streak_count: int
-    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,7 @@ def extend_runs(
 
     Returns how many streaks that completes, the run, and the runs that it has swallowed. A run of
     n periods holds n // `periods` streaks, so the sum does not depend on the order in which
-    periods were completed.
+    periods were completed. Under a new version's `periods` nothing is paid for earlier periods.
     """
     assert challenge.streak is not None
     before = previous_period_start(challenge.period, completed)
@@ -169,13 +168,15 @@ def extend_runs(
     earlier = next((run for run in runs if run.last_period == before), None)
     later = next((run for run in runs if run.first_period == after), None)
     joined = earlier or Run(completed, completed, 0)
+    parts = [run_length(challenge.period, run) for run in (earlier, later) if run]
     joined.last_period = later.last_period if later else completed
-    had = joined.streak_count + (later.streak_count if later else 0)
-    streaks = max(had, run_length(challenge.period, joined) // challenge.streak.periods)
-    joined.streak_count = streaks
+    whole = run_length(challenge.period, joined)
+    periods = challenge.streak.periods
+    streaks = whole // periods - sum(part // periods for part in parts)
+    joined.streak_count += streaks + (later.streak_count if later else 0)
     swallowed = [later] if later else []
     runs[:] = [run for run in runs if run is not later and run is not joined] + [joined]
-    return streaks - had, joined, swallowed
+    return streaks, joined, swallowed
 
 
 def run_length(period: Period, run: Run) -> int:

@@ -11,7 +11,7 @@ from server.cards.service import CardView, card_of
 from server.clock import Instant
 from server.edge import nodes
 from server.edge.context import Info
-from server.edge.mutation import write_once
+from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.permissions import EVERYONE, access, mutation
 from server.edge.problems import ExternalIdConflict, IdempotencyConflict, InvalidInput
 from server.enrolment import service
@@ -45,10 +45,7 @@ class EnrolledMember:
 class EnrolMemberInput:
     """Input of enrolMember."""
 
-    idempotency_key: str = strawberry.field(
-        description="A new key for each new request, such as a UUID. Repeating a request with its "
-        "key answers what the first one did and changes nothing more."
-    )
+    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
     external_id: str = strawberry.field(
         description="The person's id in the operator's systems, unique for ever: 1 to 64 printable "
         "characters."

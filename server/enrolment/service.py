@@ -1,17 +1,15 @@
 """The verbs of enrolment, for one person at an app or many at the tills."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from server import clock
 from server.cards import service as cards
-from server.cashback.service import local_month
 from server.clock import Instant
 from server.ledger import service as ledger
 from server.members import service as members
 from server.members.service import NewMember
 from server.money import POINTS
 from server.programme import service as programme
-from server.programme.document import Programme
 from server.programme.service import PublishedProgramme
 from server.tiers import service as tiers
 
@@ -24,7 +22,7 @@ def newcomer(at: Instant, published: PublishedProgramme, **profile: str | None) 
     given = {key: value for key, value in profile.items() if value is not None}
     return NewMember(
         enrolled_at=at,
-        enrolled_local_month=local_month(clock.local_day(at, zone)),
+        enrolled_local_month=clock.month_of(clock.local_day(at, zone)),
         **{"time_zone": zone, **given},
     )
 
@@ -38,14 +36,15 @@ async def register(new: Sequence[NewMember], currencies: Sequence[str]) -> list[
     if not new:
         return []
     ids = await members.register_members(list(new))
-    await furnish(ids, currencies, new[0].enrolled_at)
+    enrolled_at = {id_: each.enrolled_at for id_, each in zip(ids, new, strict=True)}
+    await _furnish(enrolled_at, currencies)
     return ids
 
 
-async def furnish(member_ids: Sequence[int], currencies: Sequence[str], at: Instant) -> None:
-    """Give new members their card and their empty ledger accounts."""
-    await ledger.open_accounts(member_ids, [POINTS, *currencies])
-    await cards.issue(member_ids, at)
+async def _furnish(enrolled_at: Mapping[int, Instant], currencies: Sequence[str]) -> None:
+    """Give new members, each enrolled at an instant, their card and empty ledger accounts."""
+    await ledger.open_accounts(enrolled_at, [POINTS, *currencies])
+    await cards.issue_at(enrolled_at)
 
 
 def welcome(
@@ -108,20 +107,16 @@ def available_at(earned_at: Instant, pending_days: int, zone: str) -> Instant:
 
 async def enrol(new: NewMember) -> int:
     """Make one person a member, with everything that the programme gives at enrolment; the id."""
-    member_id = await members.register_member(new)
-    await complete(member_id, new.enrolled_at)
-    return member_id
-
-
-async def complete(member_id: int, at: Instant) -> None:
-    """Give a member who was just registered card, accounts, tier and welcome points."""
+    at = new.enrolled_at
     published = (await programme.rulebook()).at(at)
     currency = published.programme.programme.currency
-    await furnish([member_id], [currency], at)
+    member_id = await members.register_member(new)
+    await _furnish({member_id: at}, [currency])
     async with ledger.journal([member_id], [POINTS, currency], recorded_at=clock.now()) as journal:
-        counting = await tiers.counting({}, window_days=published.programme.tiers.window_days)
+        counting = await tiers.counting({}, [published])
         welcome(journal, counting, member_id, published, at)
         await counting.flush()
+    return member_id
 
 
 def checked_newcomer(at: Instant, published: PublishedProgramme, *, external_id: str) -> NewMember:
@@ -129,8 +124,3 @@ def checked_newcomer(at: Instant, published: PublishedProgramme, *, external_id:
     return newcomer(
         at, published, external_id=members.valid_external_id(external_id, path=("externalId",))
     )
-
-
-def digits_of(programme_then: Programme) -> int:
-    """How many decimals the programme's currency has: a major unit has 10**digits minor units."""
-    return len(str(programme_then.programme.minor_units_per_major)) - 1

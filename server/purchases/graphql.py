@@ -9,18 +9,18 @@ from server import clock
 from server.cards.graphql import CardUnusable, MemberReference, member_reference
 from server.clock import Instant
 from server.edge import nodes
+from server.edge.batches import answer_each, shown_each
 from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.idempotency import NothingWritten
 from server.edge.inputs import built_by
-from server.edge.mutation import write_once
+from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.permissions import access, mutation
 from server.edge.problems import (
     ExternalIdConflict,
     IdempotencyConflict,
     InvalidInput,
     NotFound,
-    problem_of,
 )
 from server.edge.scalars import CurrencyCode, Money
 from server.errors import DomainError
@@ -28,7 +28,6 @@ from server.principal import Scope
 from server.purchases import service
 from server.purchases.service import Draft, EarnedRule, Line, RecordedBatch, Submission
 from server.purchases.service import RecordedPurchase as Outcome
-from server.refusals import Refusal
 
 described(
     EarnedRule,
@@ -50,7 +49,9 @@ class EarnedPoints:
     """Points by rule."""
 
     rule: EarnedRule = strawberry.field(description="The rule.")
-    points: int = strawberry.field(description="How many; never 0.")
+    points: int = strawberry.field(
+        description="How many; never 0, and negative for a TIER that takes points away."
+    )
     challenge: str | None = strawberry.field(
         description="The key of the challenge, for CHALLENGE and STREAK; null otherwise."
     )
@@ -201,17 +202,11 @@ class PurchaseInput:
     )
 
 
-_KEY_DESCRIPTION = (
-    "A new key for each new request, such as a UUID. Repeating a request with its key answers what "
-    "the first one did and changes nothing more."
-)
-
-
 @strawberry.input(description="A purchase to record.")
 class RecordPurchaseInput:
     """Input of recordPurchase."""
 
-    idempotency_key: str = strawberry.field(description=_KEY_DESCRIPTION)
+    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
     purchase: PurchaseInput = strawberry.field(description="The purchase.")
 
 
@@ -219,7 +214,7 @@ class RecordPurchaseInput:
 class RecordPurchasesInput:
     """Input of recordPurchases."""
 
-    idempotency_key: str = strawberry.field(description=_KEY_DESCRIPTION)
+    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
     purchases: list[PurchaseInput] = strawberry.field(
         description="1 to 500 purchases, recorded in this order; each is answered by itself."
     )
@@ -324,61 +319,41 @@ class PurchaseMutations:
         at_hand: dict[int, Outcome] = {}
 
         async def work() -> RecordedBatch:
+            at_hand.clear()
             try:
                 service.check_count(len(input.purchases))
             except DomainError as error:
                 raise error.below("input") from None
-            submissions, refused = _submissions(input)
-            recorded = iter(
-                await service.record_many(submissions, partner=_partner(info), now=clock.now())
-                if submissions
-                else ()
+            answers = await answer_each(
+                input.purchases,
+                field="purchases",
+                wish_of=_submission,
+                do=lambda submissions: service.record_many(
+                    submissions, partner=_partner(info), now=clock.now()
+                ),
+            )
+            at_hand.update(
+                (answer.purchase_id, answer) for answer in answers if isinstance(answer, Outcome)
             )
             batch = RecordedBatch(
                 tuple(
-                    _kept(refused.get(number) or next(recorded), number, at_hand)
-                    for number in range(len(input.purchases))
+                    answer.purchase_id if isinstance(answer, Outcome) else answer
+                    for answer in answers
                 )
             )
-            if not any(isinstance(answer, int) for answer in batch.answers):
+            if not at_hand:
                 raise NothingWritten(batch)
             return batch
 
         async def present(batch: RecordedBatch) -> RecordedPurchases:
             ids = [answer for answer in batch.answers if isinstance(answer, int)]
-            # An attempt that lost a race has left its own at hand, which nobody is told.
+            # A repetition has nothing at hand, or what an attempt left that lost a race.
             known = at_hand if at_hand.keys() >= set(ids) else await service.outcomes(ids)
-            language = info.context.language
             return RecordedPurchases(
-                answers=[_shown_answer(answer, known, language) for answer in batch.answers]
+                answers=shown_each(
+                    batch.answers, info.context.language, show=lambda id_: _shown(known[id_])
+                )
             )
 
         answer = await write_once(info, input, work=work, result=RecordedBatch, present=present)
         return cast(RecordPurchasesResult, answer)
-
-
-def _submissions(
-    input: RecordPurchasesInput,
-) -> tuple[list[Submission], dict[int, DomainError]]:
-    """The purchases that can be submitted, and why the others can't, by position."""
-    submissions: list[Submission] = []
-    refused: dict[int, DomainError] = {}
-    for number, purchase in enumerate(input.purchases):
-        try:
-            submissions.append(_submission(purchase))
-        except DomainError as error:
-            refused[number] = error
-    return submissions, refused
-
-
-def _kept(answer: Outcome | DomainError, number: int, at_hand: dict[int, Outcome]) -> int | Refusal:
-    if isinstance(answer, DomainError):
-        return Refusal.of(answer.below("input", "purchases", number))
-    at_hand[answer.purchase_id] = answer
-    return answer.purchase_id
-
-
-def _shown_answer(answer: int | Refusal, known: dict[int, Outcome], language: str) -> Any:
-    if isinstance(answer, Refusal):
-        return problem_of(answer.error(), language)
-    return _shown(known[answer])

@@ -182,10 +182,9 @@ class Recording:
         for each in accepted:
             days.setdefault(each.member_id, []).append(each.day)
         assets = {each.published.programme.programme.currency for each in accepted} | {POINTS}
-        window_days = max(each.published.programme.tiers.window_days for each in accepted)
         all_days = {each.day for each in accepted}
         async with ledger.journal(members, sorted(assets), recorded_at=self._now) as journal:
-            levels = await tiers.counting(days, window_days=window_days)
+            levels = await tiers.counting(days, [each.published for each in accepted])
             accruing = await cashback.accruing(members, all_days)
             progress = await challenges.counting(members, all_days)
             for each in accepted:
@@ -246,7 +245,7 @@ class Recording:
             enrolled=False,
             programme_version=each.published.version,
             currency=rules_then.programme.currency,
-            digits=enrolment.digits_of(rules_then),
+            digits=rules_then.programme.minor_unit_digits,
             net_minor=each.amounts.net_minor,
             eligible_minor=each.amounts.eligible_minor,
             points=sum(one.points for one in earned),
@@ -341,7 +340,7 @@ class Recording:
                 draft.store_id,
                 draft.occurred_at,
                 self._now,
-                cashback.local_month(each.day),
+                clock.month_of(each.day),
                 draft.currency,
                 outcome.net_minor,
                 outcome.eligible_minor,

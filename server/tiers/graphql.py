@@ -51,7 +51,7 @@ class TierStatus:
 async def _views(
     member_ids: list[int], published: PublishedProgramme, at: Instant
 ) -> Sequence[TierView | None]:
-    found = await service.views(member_ids, published.programme, at)
+    found = await service.views(member_ids, published, at)
     return [found.get(member_id) for member_id in member_ids]
 
 
@@ -64,12 +64,12 @@ async def tier_view_of_member(info: Info, member_id: int) -> TierView:
     return view
 
 
-def shown_tier(view: TierView, programme_now: Programme, digits: int) -> TierStatus:
+def shown_tier(view: TierView, programme_now: Programme) -> TierStatus:
     """A tier as the schema shows it."""
-    currency = programme_now.programme.currency
+    identity = programme_now.programme
 
     def money(amount_minor: int) -> Money:
-        return Money.of(amount_minor, currency, digits)
+        return Money.of(amount_minor, identity.currency, identity.minor_unit_digits)
 
     following = None
     if view.next_name is not None and view.next_min_spend_minor is not None:

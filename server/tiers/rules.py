@@ -83,6 +83,7 @@ def advance(
     changes nothing."""
     changes: list[Change] = []
     if day >= state.next_drop_day:
+        rewindow(state, spend_by_day, window_days=window_days)
         for spent_on in sorted(spend_by_day):
             drop_day = LocalDay(spent_on + window_days)
             if state.evaluated_day < drop_day <= day and spend_by_day[spent_on]:
@@ -98,6 +99,14 @@ def advance(
             changes.append(change)
         state.evaluated_day = day
     return changes
+
+
+def rewindow(state: State, spend_by_day: Mapping[LocalDay, int], *, window_days: int) -> None:
+    """Take the window's spend anew from the days in it: another version of the programme may have
+    another window. Without one this changes nothing."""
+    day = state.evaluated_day
+    state.window_spend_minor = spend_in_window(spend_by_day, day, window_days=window_days)
+    state.next_drop_day = next_drop_day(spend_by_day, after=day, window_days=window_days)
 
 
 def next_drop_day(

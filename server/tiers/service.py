@@ -9,6 +9,7 @@ import msgspec
 from server import clock
 from server.clock import Instant, LocalDay
 from server.programme.document import Programme, TierLevel
+from server.programme.service import PublishedProgramme
 from server.storage import sql
 from server.storage.ids import new_id
 from server.tiers import models, rules
@@ -16,6 +17,9 @@ from server.tiers.rules import State
 
 COUNTS_PER_STATEMENT = 1000
 """How many numbers of members one statement counts: both engines limit a statement's columns."""
+UNKNOWN_WINDOW_DAYS = 0
+"""Of a state whose days were just read: the window is taken anew before it moves on."""
+BEFORE_ALL_DAYS = LocalDay(-(2**31))
 
 
 class TierView(msgspec.Struct, frozen=True):
@@ -44,6 +48,7 @@ class _Member:
     state: State
     days: dict[LocalDay, int] = field(default_factory=dict)
     added: dict[LocalDay, int] = field(default_factory=dict)
+    window_days: int | None = None  # of the window in `state`; None if `days` were not read
     is_new: bool = False
     changed: bool = False
     changes: list[rules.Change] = field(default_factory=list)
@@ -59,7 +64,10 @@ class Counting:
         """Start a new member at the lowest tier."""
         day = clock.local_day(at, programme.programme.timezone)
         state = rules.enrolled(programme.tiers.levels, at, day)
-        self._members[member_id] = _Member(state, is_new=True, changed=True)
+        window_days = programme.tiers.window_days
+        self._members[member_id] = _Member(
+            state, window_days=window_days, is_new=True, changed=True
+        )
 
     def count(
         self, member_id: int, programme: Programme, at: Instant, spend_minor: int
@@ -89,12 +97,16 @@ class Counting:
         return Evaluated(before, state.level)
 
     def _advance(self, member: _Member, programme: Programme, day: LocalDay) -> None:
+        window_days = programme.tiers.window_days
+        if member.window_days not in (None, window_days):
+            rules.rewindow(member.state, member.days, window_days=window_days)
+            member.window_days = window_days
         member.changes += rules.advance(
             member.state,
             day,
             member.days,
             levels=programme.tiers.levels,
-            window_days=programme.tiers.window_days,
+            window_days=window_days,
             zone_name=programme.programme.timezone,
         )
 
@@ -153,13 +165,16 @@ def _state_values(state: State) -> tuple[object, ...]:
 
 
 async def counting(
-    days_to_count: Mapping[int, Iterable[LocalDay]], *, window_days: int
+    days_to_count: Mapping[int, Iterable[LocalDay]], versions: Iterable[PublishedProgramme]
 ) -> Counting:
     """Open the tiers of members for counting purchases of the given local days, in this order.
 
-    `window_days` is the longest window of the programme versions concerned. Members without a
+    `versions` are those of the programme that the purchases are held against. Members without a
     state yet are to be enrolled. The members' ledger accounts are locked by the caller.
     """
+    concerned = list(versions)
+    window_days = max(each.programme.tiers.window_days for each in concerned)
+    changed_on = max(map(_first_day, concerned))
     members: dict[int, _Member] = {}
     first_needed: dict[int, int] = {}
     for row in await models.states(days_to_count) if days_to_count else ():
@@ -169,7 +184,8 @@ async def counting(
         earliest, latest = min(days), max(days)
         next_drop = min(state.next_drop_day, earliest + window_days)
         some_are_late = earliest < state.evaluated_day or days != sorted(days)
-        if latest >= next_drop or some_are_late:
+        if latest >= next_drop or some_are_late or state.evaluated_day <= changed_on:
+            members[row[0]].window_days = UNKNOWN_WINDOW_DAYS
             first_needed[row[0]] = min(state.evaluated_day, earliest) - window_days + 1
     if first_needed:
         rows = await models.days_since(first_needed, min(first_needed.values()))
@@ -178,17 +194,33 @@ async def counting(
     return Counting(members)
 
 
-async def views(
-    member_ids: Iterable[int], programme: Programme, at: Instant
-) -> dict[int, TierView]:
-    """The members' tiers at an instant not before their last purchase.
+def _first_day(published: PublishedProgramme) -> LocalDay:
+    """The local day on which the version took effect; before all days for the first version."""
+    if published.counts_from_the_beginning:
+        return BEFORE_ALL_DAYS
+    return clock.local_day(published.effective_at, published.programme.programme.timezone)
 
-    One statement, and a second one if spend has left someone's window since it was last looked at.
+
+async def views(
+    member_ids: Iterable[int], published: PublishedProgramme, at: Instant
+) -> dict[int, TierView]:
+    """The members' tiers under the version at an instant not before their last purchase.
+
+    One statement, and a second one if since someone's last purchase spend has left the window or
+    the version took effect, which may have another window.
     """
+    programme = published.programme
     states = {row[0]: State(*row[1:]) for row in await models.states(member_ids)}
     today = clock.local_day(at, programme.programme.timezone)
-    due = {id_: state for id_, state in states.items() if state.next_drop_day <= today}
+    changed_on = _first_day(published)
+    due = {
+        id_: state
+        for id_, state in states.items()
+        if state.next_drop_day <= today or state.evaluated_day <= changed_on
+    }
     days = await _days_of(due, programme.tiers.window_days)
+    for id_, state in due.items():
+        rules.rewindow(state, days.get(id_, {}), window_days=programme.tiers.window_days)
     for id_, state in states.items():
         rules.advance(
             state,

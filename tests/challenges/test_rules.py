@@ -165,6 +165,13 @@ def test_streaks_that_were_given_are_not_given_again_when_runs_join() -> None:
     assert runs == [run(0, 8, 2)]
 
 
+def test_a_new_version_pays_nothing_for_weeks_that_were_completed_before_it() -> None:
+    runs: list[Run] = []
+    assert complete(runs, *range(7), periods=52) == [0] * 7
+    assert complete(runs, 7, 8, 9, periods=2) == [1, 0, 1]
+    assert runs == [run(0, 9, 2)]
+
+
 @given(
     weeks=st.sets(st.integers(0, 25)).flatmap(lambda weeks: st.permutations(sorted(weeks))),
     periods=st.integers(1, 5),

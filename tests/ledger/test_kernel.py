@@ -248,7 +248,7 @@ def expected_holding(account: ModelAccount, now: Instant) -> Holding:
     return Holding(balance, tuple(ExpiringValue(at, expiring[at]) for at in sorted(expiring)))
 
 
-@trying(500)
+@trying(300)
 @given(plan=steps)
 async def test_every_answer_is_the_models_after_every_step(
     database: Address, plan: list[Step]

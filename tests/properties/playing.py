@@ -151,7 +151,7 @@ async def member_rows(document: Programme, households: Iterable[str]) -> dict[st
     """The members' rows of the replay's output at its end, by household."""
     end, currency = end_of(document), document["programme"]["currency"]
     today = clock.local_day(end, zone_of(document))
-    rules = (await programme.rulebook()).at(end).programme
+    published = (await programme.rulebook()).at(end)
     member_ids = await members.members_by_external_id(households)
     ids = list(member_ids.values())
     if not ids:
@@ -159,10 +159,10 @@ async def member_rows(document: Programme, households: Iterable[str]) -> dict[st
     balances = await ledger.balances(ids, end)
     holdings = await ledger.holdings(ids, end)
     assert {key: holding.balance for key, holding in holdings.items()} == balances
-    views = await tiers.views(ids, rules, end)
+    views = await tiers.views(ids, published, end)
     accrued = await cashback.totals(ids, today)
     vouchers = await rewards.voucher_counts(ids)
-    standings = await challenges.standings(ids, rules, today)
+    standings = await challenges.standings(ids, published.programme, today)
     rows: dict[str, dict[str, Any]] = {}
     for household, member_id in member_ids.items():
         points = balances[member_id, POINTS]

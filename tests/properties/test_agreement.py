@@ -84,7 +84,7 @@ def key(basket: Basket) -> str:
     return str(basket["basket_id"])
 
 
-@trying(800)
+@trying(600)
 @given(data=st.data())
 async def test_every_member_ends_as_the_reference_says_however_purchases_are_batched(
     database: Address, data: st.DataObject

@@ -157,9 +157,9 @@ async def qualifying_spend(
 ) -> dict[str, int]:
     """What counts for each member's tier at the end."""
     end = end_of(document)
-    rules = (await programme.rulebook()).at(end).programme
+    published = (await programme.rulebook()).at(end)
     ids = await members.members_by_external_id(households)
-    views = await tiers.views(ids.values(), rules, end) if ids else {}
+    views = await tiers.views(ids.values(), published, end) if ids else {}
     return {household: views[id_].qualifying_spend_minor for household, id_ in ids.items()}
 
 

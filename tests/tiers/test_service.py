@@ -9,8 +9,9 @@ from server.tiers import service as tiers
 from server.tiers.service import TierView
 from tests.purchases.baskets import Changes, at, draft, publish, recorded
 
+WINDOW = ("tiers", "window_days")
 RULES: Changes = {
-    ("tiers", "window_days"): 10,
+    WINDOW: 10,
     ("tiers", "levels"): [
         {"name": "Bronze", "min_spend_minor": 0, "multiplier_percent": 100},
         {"name": "Silver", "min_spend_minor": 100, "multiplier_percent": 125},
@@ -21,8 +22,8 @@ RULES: Changes = {
 
 async def view(member_id: int, when: str | Instant) -> TierView:
     instant = at(when) if isinstance(when, str) else when
-    rules = (await programme.rulebook()).at(instant).programme
-    return (await tiers.views([member_id], rules, instant))[member_id]
+    published = (await programme.rulebook()).at(instant)
+    return (await tiers.views([member_id], published, instant))[member_id]
 
 
 async def booked_changes() -> list[tuple[Instant, str, str]]:
@@ -54,8 +55,8 @@ async def test_a_view_tells_the_tier_and_what_is_missing_to_the_next(database: A
 
 async def test_members_without_a_tier_are_left_out(database: Address) -> None:
     await publish(RULES)
-    rules = (await programme.rulebook()).at(at("2017-03-01")).programme
-    assert await tiers.views([1, 2], rules, at("2017-03-01")) == {}
+    published = (await programme.rulebook()).at(at("2017-03-01"))
+    assert await tiers.views([1, 2], published, at("2017-03-01")) == {}
 
 
 async def test_a_tier_is_lost_day_by_day_before_anything_is_booked(database: Address) -> None:
@@ -139,11 +140,11 @@ async def test_many_members_are_viewed_at_once_each_with_their_own_days(
         draft("3", "2017-03-02", 5, household="3"),
     )
     ids = [answer.member_id for answer in answers]
-    rules = (await programme.rulebook()).at(at("2017-03-11")).programme
-    views = await tiers.views(ids, rules, at("2017-03-11"))
+    published = (await programme.rulebook()).at(at("2017-03-11"))
+    views = await tiers.views(ids, published, at("2017-03-11"))
     assert [views[id_].name for id_ in ids] == ["Bronze", "Gold", "Bronze"]
     with sql.counted_statements() as statements:
-        await tiers.views(ids, rules, at("2017-03-10"))
+        await tiers.views(ids, published, at("2017-03-10"))
     assert len(statements) == 1
 
 
@@ -187,3 +188,60 @@ async def test_members_are_counted_by_tier_as_their_views_say(database: Address)
         (2, 0, 1),
         (3, 0, 0),
     ]
+
+
+# ---------------------------------------------------------------- versions with another window
+
+
+async def counted(when: str) -> list[int]:
+    """How many members have each tier just before the instant."""
+    rules = (await programme.rulebook()).at(at(when)).programme
+    [counts] = await tiers.members_by_level([(at(when), rules)])
+    return list(counts.values())
+
+
+async def test_a_shorter_window_drops_what_lies_before_it_at_the_start_of_the_next_day(
+    database: Address,
+) -> None:
+    await publish(RULES)
+    answers = await recorded(draft("1", "2017-03-01", 120), draft("2", "2017-03-06", 1))
+    member = answers[0].member_id
+    await publish(RULES | {WINDOW: 3}, at=at("2017-03-07T00:00"))
+    assert (await view(member, "2017-03-06T23:59:59")).name == "Silver"
+    shown = await view(member, "2017-03-07T00:00")
+    assert (shown.name, shown.qualifying_spend_minor) == ("Bronze", 1)
+    assert await counted("2017-03-08T00:00") == [1, 0, 0]
+    [later] = await recorded(draft("3", "2017-05-02", 100))
+    assert (later.tier_before, later.tier_after) == ("Bronze", "Silver")
+    assert (await view(member, "2017-05-05T00:00")).name == "Bronze"
+
+
+async def test_a_longer_window_takes_back_in_what_had_left_it(database: Address) -> None:
+    await publish(RULES | {WINDOW: 3})
+    answers = await recorded(draft("1", "2017-03-01", 120), draft("2", "2017-03-06", 1))
+    member = answers[0].member_id
+    assert (await view(member, "2017-03-06")).name == "Bronze"
+    await publish(RULES, at=at("2017-03-07T00:00"))
+    shown = await view(member, "2017-03-07")
+    assert (shown.name, shown.qualifying_spend_minor) == ("Silver", 121)
+    assert await counted("2017-03-08T00:00") == [0, 1, 0]
+    assert (await view(member, "2017-03-11T00:00")).name == "Bronze"
+    [later] = await recorded(draft("3", "2017-03-08", 1))
+    assert (later.tier_before, later.tier_after) == ("Silver", "Silver")
+    assert (await view(member, "2017-03-11T00:00")).qualifying_spend_minor == 2
+    assert (await view(member, "2017-03-30")).qualifying_spend_minor == 0
+
+
+async def test_one_batch_may_reach_over_the_start_of_a_version(database: Address) -> None:
+    await publish(RULES)
+    await recorded(draft("1", "2017-03-01", 100))
+    await publish(RULES | {WINDOW: 3}, at=at("2017-03-07T00:00"))
+    answers = await recorded(
+        draft("2", "2017-03-06", 1), draft("3", "2017-03-07", 1), draft("4", "2017-03-09", 100)
+    )
+    assert [(each.tier_before, each.tier_after) for each in answers] == [
+        ("Silver", "Silver"),
+        ("Bronze", "Bronze"),
+        ("Bronze", "Silver"),
+    ]
+    assert (await view(answers[0].member_id, "2017-03-09")).qualifying_spend_minor == 101
