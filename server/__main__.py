@@ -58,7 +58,8 @@ def _with_database(
         if refusal := await commands.refusal(settings.address):
             raise CannotOpen(refusal)
         async with database.opened(settings.address, writable=writable):
-            return await work
+            with database.failures_told(settings.address):
+                return await work
 
     try:
         return asyncio.run(run())

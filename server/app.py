@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from server import demo
@@ -33,16 +33,26 @@ async def _healthz(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("ok\n")
 
 
+def _without_database() -> PlainTextResponse:
+    return PlainTextResponse("the database does not answer\n", status_code=503)
+
+
 async def _readyz(_request: Request) -> PlainTextResponse:
     try:
         await sql.fetch("SELECT 1")
     except Exception:
-        return PlainTextResponse("the database does not answer\n", status_code=503)
+        return _without_database()
     return PlainTextResponse("ok\n")
 
 
-async def _jwks(_request: Request) -> JSONResponse:
-    return JSONResponse(await members.jwks(), headers={"Cache-Control": "public, max-age=300"})
+async def _jwks(_request: Request) -> Response:
+    try:
+        keys = await members.jwks()
+    except Exception as error:
+        if not sql.is_unavailable(error):
+            raise
+        return _without_database()
+    return JSONResponse(keys, headers={"Cache-Control": "public, max-age=300"})
 
 
 def create_app(settings: Settings, *, opens_database: bool = True) -> Starlette:

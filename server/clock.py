@@ -104,6 +104,12 @@ def start_of_week(day: LocalDay) -> LocalDay:
     return LocalDay(day - date_of(day).weekday())
 
 
+def month_of(day: LocalDay) -> int:
+    """The calendar month of a local day, as year * 100 + month."""
+    date_ = date_of(day)
+    return date_.year * 100 + date_.month
+
+
 def start_of_month(day: LocalDay) -> LocalDay:
     """The first day of the day's calendar month."""
     return LocalDay(day - date_of(day).day + 1)

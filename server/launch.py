@@ -58,7 +58,7 @@ async def _prepare_and_serve(
         from server.app import create_app  # noqa: PLC0415 - same
 
         logs.configure()
-        with cancelled_by_signals():
+        with cancelled_by_signals(), database.failures_told(address):
             if lacks:
                 await migrate.apply_pending(say)
             await _prepare(settings, say)

@@ -1,33 +1,30 @@
 """Money and points as integers: asset codes, minor units, rates and their named roundings.
 
-Amounts are integers in minor units; the asset code stands beside them. The number of minor units
-of a currency is ISO 4217's (through the CLDR data of Babel), unless the programme names its own.
+Amounts are integers in minor units; the asset code stands beside them. How many minor units a
+currency has, the programme says.
 """
 
 from decimal import Decimal
 from functools import lru_cache
 
-from babel.numbers import get_currency_precision, list_currencies
+from babel.core import get_global
 
 POINTS = "POINTS"
 """The asset code of loyalty points; every other asset is an ISO 4217 currency code."""
 
 BASIS_POINTS_PER_UNIT = 10_000
 PERCENT_PER_UNIT = 100
-MAXIMUM_AMOUNT = 10**15
-"""No single amount and no sum may exceed this; it leaves room for thousands of them in 64 bits."""
 
 
 @lru_cache(maxsize=1)
 def currency_codes() -> frozenset[str]:
-    """All ISO 4217 codes that are known, historical ones included."""
-    return frozenset(list_currencies())
-
-
-@lru_cache(maxsize=512)
-def minor_unit_digits(currency: str) -> int:
-    """How many decimals the currency's major unit has: 2 for USD, 0 for JPY, 3 for TND."""
-    return int(get_currency_precision(currency))
+    """The ISO 4217 codes of all currencies that are legal tender somewhere today (CLDR)."""
+    return frozenset(
+        code
+        for used in get_global("territory_currencies").values()
+        for code, _start, end, is_tender in used
+        if end is None and is_tender
+    )
 
 
 def decimal_of(amount_minor: int, digits: int) -> Decimal:

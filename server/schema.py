@@ -7,20 +7,21 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from server.cards.graphql import Card, CardMutations
+from server.edge.limits import document_shape, document_size
 from server.edge.reporting import Reporting
 from server.edge.scalars import SCALARS
 from server.enrolment.graphql import EnrolmentMutations
-from server.insights.graphql import InsightsQuery
-from server.members.graphql import MemberMutation
+from server.insights.graphql import InsightsQueries
+from server.members.graphql import MemberMutations
 from server.membership.graphql import Member, MembershipQueries
-from server.programme.graphql import ProgrammeMutation, ProgrammeQuery
+from server.programme.graphql import ProgrammeMutations, ProgrammeQueries
 from server.programme.terms import Programme
 from server.purchases.graphql import PurchaseMutations
 from server.rewards.graphql import RewardMutations, Voucher
 
 
 @strawberry.type(description="What can be read.")
-class Query(MembershipQueries, ProgrammeQuery, InsightsQuery):
+class Query(MembershipQueries, ProgrammeQueries, InsightsQueries):
     """The root of queries."""
 
 
@@ -30,11 +31,11 @@ class Query(MembershipQueries, ProgrammeQuery, InsightsQuery):
 )
 class Mutation(
     EnrolmentMutations,
-    MemberMutation,
+    MemberMutations,
     CardMutations,
     PurchaseMutations,
     RewardMutations,
-    ProgrammeMutation,
+    ProgrammeMutations,
 ):
     """The root of mutations."""
 
@@ -55,5 +56,5 @@ schema = Schema(
     Mutation,
     types=[Member, Card, Voucher, Programme],
     config=StrawberryConfig(scalar_map=SCALARS),
-    extensions=[Reporting, ParserCache, ValidationCache],
+    extensions=[Reporting, document_size, document_shape, ParserCache, ValidationCache],
 )

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LAUREL_", extra="ignore", frozen=True)
 
     mode: Mode = Mode.DEVELOPMENT
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)  # none would be every network
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     data: Path = Path("data")
     database: str | None = None

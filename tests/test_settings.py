@@ -43,6 +43,7 @@ def test_the_environment_counts_and_an_option_counts_more(monkeypatch: pytest.Mo
             {"PORT": "http"},
             "LAUREL_PORT: Input should be a valid integer, unable to parse string as an integer",
         ),
+        ({"HOST": ""}, "LAUREL_HOST: String should have at least 1 character"),
         ({"DATABASE": "postgres://h:x/n"}, "LAUREL_DATABASE: the URL's port is none: "),
         ({"POOL_SIZE": "0"}, "LAUREL_POOL_SIZE: Input should be greater than or equal to 1"),
         ({"MODE": "production"}, "LAUREL_ISSUER is missing: production needs "),
@@ -51,7 +52,7 @@ def test_the_environment_counts_and_an_option_counts_more(monkeypatch: pytest.Mo
             "LAUREL_SIMULATED_TIME=accept is refused in production",
         ),
     ],
-    ids=["port", "no port", "port of a URL", "pool", "issuer", "simulated time"],
+    ids=["port", "no port", "no host", "port of a URL", "pool", "issuer", "simulated time"],
 )
 def test_a_wrong_one_is_named(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], line: str

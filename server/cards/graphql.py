@@ -13,8 +13,9 @@ from server.cards.service import CardView
 from server.clock import Instant
 from server.edge import nodes
 from server.edge.context import Info
+from server.edge.enums import described
 from server.edge.fields import computed
-from server.edge.mutation import write_once
+from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import Node
 from server.edge.permissions import access, mutation
 from server.edge.problems import (
@@ -33,22 +34,18 @@ _Value = TypeVar("_Value")
 # ---------------------------------------------------------------- enums
 
 
-def _describe(enum: Any, **descriptions: str) -> None:
-    for value in enum.__strawberry_definition__.values:
-        value.description = descriptions[value.name]
-
-
-strawberry.enum(CardStatus, description="Whether a card's number works.")
-_describe(
+described(
     CardStatus,
+    description="Whether a card's number works.",
     ACTIVE="Tills accept the card.",
     BLOCKED="Tills refuse the card until it is unblocked, or replaced by another.",
     REPLACED="Another card has taken its place; it is never accepted again.",
 )
 
-strawberry.enum(Symbology, name="BarcodeSymbology", description="A kind of barcode.")
-_describe(
+described(
     Symbology,
+    name="BarcodeSymbology",
+    description="A kind of barcode.",
     QR="QR code (ISO/IEC 18004), a square for cameras and modern scanners.",
     CODE_128="Code 128 (ISO/IEC 15417), bars for every till's scanner. Show it at least 300 of the "
     "device's pixels wide.",
@@ -217,10 +214,7 @@ def _unset_is_none(value: _Value | None) -> _Value | None:
 class _ChangeInput:
     """What the inputs below have in common; the schema shows those alone."""
 
-    idempotency_key: str = strawberry.field(
-        description="A new key for each new change, such as a UUID. Repeating a request with its "
-        "key answers what the first one did."
-    )
+    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
     member: MemberReference | None = strawberry.field(
         default=strawberry.UNSET,
         description="Whose card; the signed-in member's, if left out. A card's number names that "

@@ -7,7 +7,6 @@ many take up to 10,000 at once (both engines limit the values of one statement).
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeGuard
 
 import msgspec
 
@@ -15,6 +14,7 @@ from server.cards import errors, models, rules
 from server.cards.rules import CardStatus
 from server.clock import Instant
 from server.errors import DomainError, Path
+from server.members import service as members
 from server.principal import Principal, PrincipalKind
 from server.storage import sql
 from server.storage.ids import new_id
@@ -22,8 +22,6 @@ from server.storage.ids import new_id
 MAXIMUM_DRAWS = 5
 """How often one call draws new numbers for those that were taken. With a million cards out, a draw
 is taken one time in ten million: a fifth round means that the source of chance is broken."""
-
-ID_MAXIMUM = 2**63 - 1
 
 
 class CardView(msgspec.Struct, frozen=True):
@@ -245,34 +243,15 @@ async def _meant(member_id: int, card_id: int | None) -> CardView:
 # ---------------------------------------------------------------- references to members
 
 
-async def resolve(
-    reference: MemberReference | None, principal: Principal, *, path: Path = ()
-) -> int:
-    """The member for whom the caller may act: the signed-in member, where there is no reference.
-
-    A signed-in member may refer to no one else. Raises InvalidInput, NotFound, or CardUnusable for
-    a card that is blocked or replaced.
-    """
-    member_id, card = await _meant_by(reference, principal, path)
-    if card is not None:
-        _usable(card, (*path, "cardNumber"))
-    return member_id
-
-
 async def resolve_card(
     reference: MemberReference | None, principal: Principal, *, path: Path = ()
 ) -> tuple[int, int | None]:
-    """As `resolve`, for what is done to a card, usable or not: (member id, card id).
+    """The member whose card the caller may change, usable or not, and the card: (their ids).
 
-    The card's id is None, for the current card, unless the reference is a card's number.
+    The member is the signed-in one, where there is no reference; a signed-in member may refer to
+    no one else. The card is None, for the current card, unless the reference is a card's number.
+    Raises InvalidInput or NotFound.
     """
-    member_id, card = await _meant_by(reference, principal, path)
-    return member_id, None if card is None else card.id
-
-
-async def _meant_by(
-    reference: MemberReference | None, principal: Principal, path: Path
-) -> tuple[int, CardView | None]:
     if reference is None:
         if principal.kind is not PrincipalKind.MEMBER or principal.member_id is None:
             raise errors.member_missing(path)
@@ -282,7 +261,7 @@ async def _meant_by(
         card = await card_by_number(reference.card_number, path=number_path)
         if not _may_refer_to(card.member_id, principal):
             raise errors.unknown_number(number_path)
-        return card.member_id, card
+        return card.member_id, card.id
     member_id = await member_of(reference, path=path)
     if not _may_refer_to(member_id, principal):
         raise errors.unknown_member((*path, _step(reference)))
@@ -316,17 +295,14 @@ async def members_of(references: Sequence[MemberReference]) -> list[Found]:
     is no card number, NotFound, or CardUnusable for a card that is blocked or replaced. Its path
     starts inside the reference ("cardNumber"); `below` puts it where the reference stands.
     """
-    ids = [reference.id for reference in references if _is_storable_id(reference.id)]
-    external_ids = [
-        reference.external_id
-        for reference in references
-        if reference.external_id is not None and _is_storable_text(reference.external_id)
-    ]
-    rows = await models.known_members(ids, external_ids) if ids or external_ids else ()
-    members: dict[int | str | None, int] = {}
-    for member_id, external_id in rows:
-        members |= {member_id: member_id, external_id: member_id}
-    members.pop(None, None)  # of who was found by id and has no external id
+    known = await members.known_members(
+        [reference.id for reference in references if reference.id is not None],
+        [reference.external_id for reference in references if reference.external_id is not None],
+    )
+    found_by: dict[int | str | None, int] = {}
+    for member_id, external_id in known:
+        found_by |= {member_id: member_id, external_id: member_id}
+    found_by.pop(None, None)  # of who was found by id and has no external id
     numbers = [
         reference.card_number for reference in references if reference.card_number is not None
     ]
@@ -336,15 +312,6 @@ async def members_of(references: Sequence[MemberReference]) -> list[Found]:
         if reference.card_number is not None:
             found.append(next(by_card))
         else:
-            member = members.get(reference.external_id or reference.id)
+            member = found_by.get(reference.external_id or reference.id)
             found.append(member or errors.unknown_member((_step(reference),)))
     return found
-
-
-def _is_storable_id(number: int | None) -> TypeGuard[int]:
-    return number is not None and 0 < number <= ID_MAXIMUM
-
-
-def _is_storable_text(text: str) -> bool:
-    # PostgreSQL takes no NUL, and no encoding has halves of surrogate pairs: no external id either.
-    return text.isprintable()

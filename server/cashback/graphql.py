@@ -58,11 +58,10 @@ async def _totals(member_ids: list[int], today: LocalDay) -> Sequence[Totals]:
     return [found.get(member_id, _NOTHING) for member_id in member_ids]
 
 
-async def cashback_of_member(
-    info: Info, member_id: int, programme_now: Programme, digits: int
-) -> Cashback:
+async def cashback_of_member(info: Info, member_id: int, programme_now: Programme) -> Cashback:
     """The member's cashback."""
-    currency = programme_now.programme.currency
+    identity = programme_now.programme
+    currency, digits = identity.currency, identity.minor_unit_digits
     balance: Balance = (await holding_of(info, member_id, currency)).balance
     return Cashback(
         available=Money.of(balance.available, currency, digits),

@@ -12,7 +12,7 @@ from server.programme.document import Programme
 from server.storage import sql
 from server.storage.ids import new_id
 
-__all__ = ["Accrual", "Accruing", "Totals", "accruing", "local_month", "month_sums", "totals"]
+__all__ = ["Accrual", "Accruing", "Totals", "accruing", "month_sums", "totals"]
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -21,12 +21,6 @@ class Totals(msgspec.Struct, frozen=True):
     accrued_minor: int = 0
     capped_minor: int = 0
     this_month_minor: int = 0
-
-
-def local_month(day: LocalDay) -> int:
-    """The calendar month of a local day, as year * 100 + month."""
-    date = clock.date_of(day)
-    return date.year * 100 + date.month
 
 
 class Accruing:
@@ -40,7 +34,7 @@ class Accruing:
         self, member_id: int, day: LocalDay, spend_minor: int, programme: Programme
     ) -> Accrual:
         """Accrue on a purchase of the local day."""
-        key = (member_id, local_month(day))
+        key = (member_id, clock.month_of(day))
         month = self._months.setdefault(key, Month())
         accrual = rules.accrue(
             month,
@@ -71,13 +65,13 @@ class Accruing:
 async def accruing(member_ids: Iterable[int], days: Iterable[LocalDay]) -> Accruing:
     """Open the months of the days for the members, whose ledger accounts the caller has locked."""
     members = list(member_ids)
-    rows = await models.months(members, map(local_month, days)) if members else ()
+    rows = await models.months(members, map(clock.month_of, days)) if members else ()
     return Accruing({(row[0], row[1]): Month(row[2], row[3]) for row in rows})
 
 
 async def totals(member_ids: Iterable[int], today: LocalDay) -> dict[int, Totals]:
     """What the members have accrued, by member; those without any are left out."""
-    rows = await models.totals(member_ids, local_month(today))
+    rows = await models.totals(member_ids, clock.month_of(today))
     return {row[0]: Totals(*row[1:]) for row in rows}
 
 

@@ -20,7 +20,6 @@ class Context:
 
     principal: Principal = ANONYMOUS
     language: str = "en"
-    request_id: str = ""
     at: Instant = field(default_factory=clock.now)  # what every answer of the request holds for
     _loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
 

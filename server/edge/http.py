@@ -4,7 +4,6 @@ Follows the GraphQL-over-HTTP specification: with `Accept: application/graphql-r
 request that could not be executed is answered with 400; with `application/json`, with 200.
 """
 
-import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -34,6 +33,9 @@ SIMULATED_TIME_HEADER = "Laurel-Simulated-Time"
 
 _LATEST_SIMULATED = clock.instant_of(datetime(9000, 1, 1, tzinfo=UTC))
 """So that everything that is reckoned from it still lies within the calendar."""
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept"}
+"""Answers hold tokens and what is a member's own: nobody on the way keeps them."""
 
 Authenticate = Callable[[str | None], Awaitable[Principal]]
 """From an Authorization header to the caller; raises Unauthenticated."""
@@ -118,7 +120,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return Context(
             principal=request.scope["state"]["principal"],
             language=preferred_language(request.headers.get("accept-language")),
-            request_id=secrets.token_hex(8),
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
@@ -157,6 +158,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     ) -> Response:
         """The answer with the media type and the status that the caller's Accept asks for."""
         response = super().create_response(response_data, sub_response)
+        response.headers.update(_HEADERS)
         if getattr(sub_response, "speaks_spec", False):
             response.headers["content-type"] = f"{RESPONSE_MEDIA_TYPE}; charset=utf-8"
             if "data" not in response_data:
@@ -177,4 +179,4 @@ def _refusal(
     message: str, code: str, status: int, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     body = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    return JSONResponse(body, status_code=status, headers=headers)
+    return JSONResponse(body, status_code=status, headers={**_HEADERS, **(headers or {})})

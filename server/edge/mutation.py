@@ -11,6 +11,13 @@ from server.edge.context import Info
 from server.edge.problems import problem_of
 from server.errors import DomainError
 
+KEY_DESCRIPTION = (
+    "A new key for each new request, such as a UUID: 1 to 255 printable characters. Repeating a "
+    "request with its key answers what the first one did and changes nothing more; another request "
+    "with the same key is an IdempotencyConflict."
+)
+"""What the schema says of every `idempotencyKey`."""
+
 _Result = TypeVar("_Result", bound=msgspec.Struct)
 
 

@@ -2,9 +2,13 @@
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import strawberry
 from graphql import GraphQLError
+
+_Connection = TypeVar("_Connection")
 
 MAXIMUM_PAGE_SIZE = 100
 MAXIMUM_POSITION = 2**63 - 1
@@ -51,11 +55,23 @@ def page(first: int, after: str | None) -> tuple[int, int | None]:
     raise _refusal("`after` takes the endCursor of an earlier page.")
 
 
-def page_info(cursors: list[str], *, more: bool, after: str | None) -> PageInfo:
-    """The PageInfo of a page whose items have these cursors."""
-    return PageInfo(
-        has_next_page=more,
-        has_previous_page=after is not None,
-        start_cursor=cursors[0] if cursors else None,
-        end_cursor=cursors[-1] if cursors else None,
+def connected(
+    connection: Callable[..., _Connection],
+    edge: Callable[..., Any],
+    shown: Sequence[tuple[int, Any]],
+    *,
+    has_next: bool,
+    after: str | None,
+) -> _Connection:
+    """The page as a connection of these types; `shown` are the nodes with their positions."""
+    edges = [edge(cursor=cursor(position), node=node) for position, node in shown]
+    return connection(
+        edges=edges,
+        nodes=[node for _, node in shown],
+        page_info=PageInfo(
+            has_next_page=has_next,
+            has_previous_page=after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
     )

@@ -6,7 +6,6 @@ from enum import Enum
 from typing import Any, NewType
 
 import strawberry
-from babel.core import get_global
 from babel.numbers import get_currency_name
 from graphql import GraphQLError
 
@@ -97,20 +96,8 @@ SCALARS: dict[object, Any] = {
 """How the schema shows the types that GraphQL has no scalar for."""
 
 
-def _current_currencies() -> list[str]:
-    territories = get_global("territory_currencies")
-    return sorted(
-        {
-            code
-            for currencies in territories.values()
-            for code, _start, end, tender in currencies
-            if end is None and tender
-        }
-    )
-
-
 def _enum_of_currencies() -> Any:
-    return Enum("CurrencyCode", {code: code for code in _current_currencies()})
+    return Enum("CurrencyCode", {code: code for code in sorted(money.currency_codes())})
 
 
 CurrencyCode: Any = strawberry.enum(

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import strawberry
 
-from server import clock
 from server.clock import Instant
+from server.edge.context import Info
 from server.edge.permissions import access, query
 from server.edge.scalars import BigInt
 from server.insights import service
@@ -173,7 +173,7 @@ class Insights:
 
 
 @strawberry.type
-class InsightsQuery:
+class InsightsQueries:
     """The reports' root field."""
 
     @query(
@@ -183,6 +183,6 @@ class InsightsQuery:
         ),
         description="Reports on the whole programme, for the back office.",
     )
-    async def insights(self) -> Insights:
-        """The reports as of now."""
-        return Insights(at=clock.now())
+    async def insights(self, info: Info) -> Insights:
+        """The reports as of the request's instant."""
+        return Insights(at=info.context.at)

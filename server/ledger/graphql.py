@@ -183,12 +183,13 @@ async def activity_of_member(
     lines = await service.activity(
         member_id, POINTS, at=info.context.at, before=before, limit=limit + 1
     )
-    shown = [_shown_line(line, info.context.language) for line in lines[:limit]]
-    cursors = [pages.cursor(line.sequence) for line in lines[:limit]]
-    return ActivityConnection(
-        edges=[ActivityEdge(cursor=at, node=node) for at, node in zip(cursors, shown, strict=True)],
-        nodes=shown,
-        page_info=pages.page_info(cursors, more=len(lines) > limit, after=after),
+    language = info.context.language
+    return pages.connected(
+        ActivityConnection,
+        ActivityEdge,
+        [(line.sequence, _shown_line(line, language)) for line in lines[:limit]],
+        has_next=len(lines) > limit,
+        after=after,
     )
 
 

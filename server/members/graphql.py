@@ -113,15 +113,7 @@ async def _sign_up(info: Info, input: SignUpInput, enrol: Enrol) -> Any:
         except DomainError as error:
             raise error.below("input") from error
 
-    answer: OpenedSession | Problem = await write_once(
-        info,
-        input,
-        work=work,
-        result=OpenedSession,
-        present=lambda opened: opened,
-        hashed=_without_password(input),
-        whom=service.email_key(input.email),
-    )
+    answer = await _open_once(info, input, work)
     if not isinstance(answer, OpenedSession):
         return answer
     if answer != own and not await service.password_matches(answer.account_id, input.password):
@@ -129,9 +121,21 @@ async def _sign_up(info: Info, input: SignUpInput, enrol: Enrol) -> Any:
     return await _session_shown(answer)
 
 
-def _without_password(input: SignUpInput | SignInInput) -> dict[str, Any]:
-    left_out = ("password", "idempotency_key")
-    return {name: value for name, value in vars(input).items() if name not in left_out}
+async def _open_once(
+    info: Info, input: SignUpInput | SignInInput, work: Callable[[], Awaitable[OpenedSession]]
+) -> OpenedSession | Problem:
+    """Open a session once for each key and address. The password is no part of what is kept."""
+    secret = ("password", "idempotency_key")
+    opened: OpenedSession | Problem = await write_once(
+        info,
+        input,
+        work=work,
+        result=OpenedSession,
+        present=lambda opened: opened,
+        hashed={name: value for name, value in vars(input).items() if name not in secret},
+        whom=service.email_key(input.email),
+    )
+    return opened
 
 
 def _of_session(shown: service.ShownRefreshToken) -> str:
@@ -150,15 +154,7 @@ async def _sign_in(info: Info, input: SignInInput) -> Any:
         except DomainError as error:
             raise error.below("input") from error
 
-    answer: OpenedSession | Problem = await write_once(
-        info,
-        input,
-        work=work,
-        result=OpenedSession,
-        present=lambda opened: opened,
-        hashed=_without_password(input),
-        whom=service.email_key(input.email),
-    )
+    answer = await _open_once(info, input, work)
     if not isinstance(answer, OpenedSession):
         return answer
     if answer.account_id != checked.account_id:  # the address has another owner since
@@ -184,7 +180,7 @@ def _changes(input: UpdateProfileInput) -> dict[str, Any]:
 
 
 @strawberry.type
-class MemberMutation:
+class MemberMutations:
     """The root fields of members that write, but for signUp, which belongs to enrolment."""
 
     @mutation(

@@ -15,6 +15,7 @@ from server.storage.ids import new_id
 DEFAULT_LOCALE = "en"
 DEFAULT_TIME_ZONE = "UTC"
 MAXIMUM_PAGE_SIZE = 100
+MAXIMUM_ID = 2**63 - 1  # of the databases' integers
 # The earth's days begin at UTC+14: a later date has begun nowhere.
 _FIRST_MIDNIGHT_AHEAD_MICROSECONDS = 14 * 3600 * clock.MICROSECONDS_PER_SECOND
 
@@ -95,7 +96,8 @@ async def register_members(new: list[NewMember]) -> list[int]:
             rows.append(_row(new_id(), member, today))
         except InvalidInput as error:
             raise error.below(position) from None
-    await models.add_members(list(rows))
+    # In one order, so that two writers who enrol the same people can't deadlock.
+    await models.add_members(sorted(rows, key=lambda row: str(row[1] or "")))
     return [int(row[0] or 0) for row in rows]
 
 
@@ -122,23 +124,27 @@ async def find_member(*, external_id: str) -> int | None:
 
 async def members_by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
     """The ids of the members whom another system calls so, in one statement; unknown left out."""
-    # No stored id is unprintable, and PostgreSQL refuses some of those characters.
-    wanted = [external_id for external_id in external_ids if external_id.isprintable()]
+    wanted = [external_id for external_id in external_ids if _may_be_stored(external_id)]
     if not wanted:
         return {}
     return {row[0]: row[1] for row in await models.ids_by_external_id(wanted)}
 
 
-async def known_members(
-    ids: Sequence[int], external_ids: Sequence[str]
-) -> Sequence[tuple[int, str | None]]:
-    """(id, external id) of the members that have one of either, in one statement.
+def _may_be_stored(external_id: str) -> bool:
+    # No stored one is unprintable. PostgreSQL takes no NUL, no encoding halves of surrogate pairs.
+    return external_id.isprintable()
 
-    Neither may hold what no database stores: see `rules.is_storable_id` and `is_storable_text`.
-    """
-    if not ids and not external_ids:
-        return ()
-    return [(row[0], row[1]) for row in await models.known_members(ids, external_ids)]
+
+async def known_members(
+    ids: Iterable[int], external_ids: Iterable[str]
+) -> list[tuple[int, str | None]]:
+    """(id, external id) of the members that have one of the ids or of the external ids, in one
+    statement."""
+    numbers = [number for number in ids if 0 < number <= MAXIMUM_ID]
+    texts = [text for text in external_ids if _may_be_stored(text)]
+    if not numbers and not texts:
+        return []
+    return [(row[0], row[1]) for row in await models.known_members(numbers, texts)]
 
 
 async def page_of_members(*, first: int, after_id: int = 0) -> MemberPage:

@@ -1,8 +1,8 @@
 """What other domains may ask of members, accounts, sessions and API keys.
 
-A sign-up is `hash_password`, then in one transaction `sign_up` (or its parts) and whatever the
-programme gives to new members, then `session_tokens`. A sign-in is `check_credentials`, then in
-one transaction `sign_in`, then `session_tokens`.
+A sign-up is `hash_password`, then in one transaction `register_member`, whatever the programme
+gives to new members, `create_account` and `open_session`, then `session_tokens`. A sign-in is
+`check_credentials`, then in one transaction `sign_in`, then `session_tokens`.
 """
 
 from server.members.accounts import (
@@ -25,6 +25,7 @@ from server.members.profiles import (
     Profile,
     enrolments_by_month,
     find_member,
+    known_members,
     members_by_external_id,
     page_of_members,
     profile,
@@ -65,6 +66,7 @@ __all__ = [
     "find_member",
     "hash_password",
     "jwks",
+    "known_members",
     "members_by_external_id",
     "open_session",
     "page_of_members",
@@ -81,20 +83,6 @@ __all__ = [
     "shown_refresh_token",
     "sign_in",
     "sign_out",
-    "sign_up",
     "update_profile",
     "valid_external_id",
 ]
-
-
-async def sign_up(
-    new: NewMember, *, email: str, password_hash: str, device_name: str | None = None
-) -> OpenedSession:
-    """Enrol a person with an account and a first session, in the transaction.
-
-    Raises InvalidInput for the field that is refused, and CredentialsRejected, having written
-    nothing that the transaction keeps, if the address has an account.
-    """
-    member_id = await register_member(new)
-    account_id = await create_account(member_id, email, password_hash)
-    return await open_session(account_id, device_name)

@@ -6,16 +6,12 @@ from typing import Annotated
 import strawberry
 
 from server.clock import Instant
+from server.edge.mutation import KEY_DESCRIPTION
 from server.edge.problems import (
     CredentialsRejected,
     IdempotencyConflict,
     InvalidInput,
     SessionRejected,
-)
-
-_KEY_DESCRIPTION = (
-    "A random key for this request, such as a UUID. Sent again with the same content, it gets the"
-    " first answer and nothing is done twice; {again}"
 )
 
 # ---------------------------------------------------------------- types
@@ -80,7 +76,7 @@ class SignUpInput:
     """The input of signUp."""
 
     idempotency_key: str = strawberry.field(
-        description=_KEY_DESCRIPTION.format(again="the password must be right again.")
+        description=f"{KEY_DESCRIPTION} The password must be right again."
     )
     email: str = strawberry.field(
         description="The e-mail address to sign in with; upper and lower case are the same."
@@ -111,9 +107,8 @@ class SignInInput:
     """The input of signIn."""
 
     idempotency_key: str = strawberry.field(
-        description=_KEY_DESCRIPTION.format(
-            again="its tokens expire all the same, so take a new key for every new sign-in."
-        )
+        description=f"{KEY_DESCRIPTION} The tokens expire all the same, so take a new key for "
+        "every new sign-in."
     )
     email: str = strawberry.field(description="The account's e-mail address.")
     password: str = strawberry.field(description="The account's password.")
@@ -128,9 +123,8 @@ class RefreshSessionInput:
     """The input of refreshSession."""
 
     idempotency_key: str = strawberry.field(
-        description=_KEY_DESCRIPTION.format(
-            again="its tokens expire all the same, so take a new key for every new refresh token."
-        )
+        description=f"{KEY_DESCRIPTION} The tokens expire all the same, so take a new key for "
+        "every new refresh token."
     )
     refresh_token: str = strawberry.field(
         description="The session's latest refresh token. It works once: for the key that it was "
@@ -143,7 +137,7 @@ class SignOutInput:
     """The input of signOut."""
 
     idempotency_key: str = strawberry.field(
-        description=_KEY_DESCRIPTION.format(again="wasActive stays what it was.")
+        description=f"{KEY_DESCRIPTION} `wasActive` stays what it was."
     )
     refresh_token: str | None = strawberry.field(
         default=None,
@@ -157,7 +151,7 @@ class UpdateProfileInput:
     """The input of updateProfile."""
 
     idempotency_key: str = strawberry.field(
-        description=_KEY_DESCRIPTION.format(again="later changes are not undone.")
+        description=f"{KEY_DESCRIPTION} Later changes are not undone."
     )
     name: str | None = strawberry.field(
         default=strawberry.UNSET, description="The new name: 1 to 120 characters; null clears it."

@@ -19,7 +19,6 @@ from server.edge.nodes import Node
 from server.edge.pages import PageInfo
 from server.edge.permissions import EVERYONE, MEMBER, access, query
 from server.edge.scalars import Money
-from server.enrolment.service import digits_of
 from server.errors import DomainError
 from server.ledger import service as ledger
 from server.ledger.graphql import (
@@ -73,20 +72,20 @@ class Member(Node):
         """The tier."""
         view = await tier_view_of_member(info, self.number)
         published = await programme_now(info)
-        return shown_tier(view, published.programme, digits_of(published.programme))
+        return shown_tier(view, published.programme)
 
     @computed(description="Eligible spend over the whole membership.")
     async def eligible_spend(self, info: Info) -> Money:
         """The lifetime spend."""
         view = await tier_view_of_member(info, self.number)
-        rules = (await programme_now(info)).programme
-        return Money.of(view.lifetime_spend_minor, rules.programme.currency, digits_of(rules))
+        identity = (await programme_now(info)).programme.programme
+        return Money.of(view.lifetime_spend_minor, identity.currency, identity.minor_unit_digits)
 
     @computed(description="The member's cashback.")
     async def cashback(self, info: Info) -> Cashback:
         """The cashback."""
         rules = (await programme_now(info)).programme
-        return await cashback_of_member(info, self.number, rules, digits_of(rules))
+        return await cashback_of_member(info, self.number, rules)
 
     @computed(description="How the member stands in each challenge of the programme.")
     async def challenges(self, info: Info) -> list[ChallengeStatus]:
@@ -207,14 +206,12 @@ class MembershipQueries:
         """A page of members."""
         limit, position = pages.page(first, after)
         page = await members.page_of_members(first=limit, after_id=position or 0)
-        shown = [_shown(profile) for profile in page.members]
-        cursors = [pages.cursor(profile.id) for profile in page.members]
-        return MemberConnection(
-            edges=[
-                MemberEdge(cursor=at, node=node) for at, node in zip(cursors, shown, strict=True)
-            ],
-            nodes=shown,
-            page_info=pages.page_info(cursors, more=page.has_next, after=after),
+        return pages.connected(
+            MemberConnection,
+            MemberEdge,
+            [(profile.id, _shown(profile)) for profile in page.members],
+            has_next=page.has_next,
+            after=after,
         )
 
     @query(

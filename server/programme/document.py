@@ -25,6 +25,11 @@ class Identity(Struct, frozen=True):
     first_local_date: date  # of the replay, inclusive
     last_local_date: date  # of the replay, inclusive
 
+    @property
+    def minor_unit_digits(self) -> int:
+        """How many decimals the currency has: a major unit has 10**digits minor units."""
+        return len(str(self.minor_units_per_major)) - 1
+
 
 class DataSource(Struct, frozen=True):
     """Where the purchases of the replay come from."""
@@ -141,13 +146,13 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 
 
 class RedemptionPolicy(Struct, frozen=True):
-    """How the replay's members redeem: no rule of the programme itself."""
+    """What points buy, and when the replay's members redeem them."""
 
-    weekday: Weekday
-    threshold_points: int
-    redeem_points: int
-    max_redemptions_per_run: int
-    voucher_value_minor: int
+    weekday: Weekday  # of the replay
+    threshold_points: int  # of the replay: with at least so many available
+    redeem_points: int  # points are redeemed in multiples of this
+    max_redemptions_per_run: int  # of the replay
+    voucher_value_minor: int  # of a voucher for `redeem_points`
 
 
 class Liability(Struct, frozen=True):

@@ -5,11 +5,11 @@ from typing import Annotated, cast
 import strawberry
 from graphql import GraphQLError
 
-from server import clock, messages
+from server import messages
 from server.clock import Instant
 from server.edge import problems
 from server.edge.context import Info
-from server.edge.mutation import write_once
+from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import fetches
 from server.edge.permissions import EVERYONE, access, mutation, query
 from server.edge.problems import IdempotencyConflict, InvalidInput, Problem
@@ -131,7 +131,7 @@ _READERS = access(
 
 
 @strawberry.type
-class ProgrammeQuery:
+class ProgrammeQueries:
     """The programme's root fields that read."""
 
     @query(
@@ -149,7 +149,7 @@ class ProgrammeQuery:
     ) -> Programme:
         """The terms at an instant."""
         try:
-            published = (await service.rulebook()).at(clock.now() if at is None else at)
+            published = (await service.rulebook()).at(info.context.at if at is None else at)
         except NoProgramme as error:
             raise GraphQLError(
                 messages.text(error.reason, info.context.language),
@@ -167,10 +167,7 @@ class ProgrammeQuery:
 class PublishProgrammeInput:
     """The input of publishProgramme."""
 
-    idempotency_key: str = strawberry.field(
-        description="A random key for this request. Sent again with the same content, it gets the "
-        "first answer and nothing is published twice."
-    )
+    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
     document: str = strawberry.field(
         description="The whole programme as a YAML document of at most 256 KiB. All keys are "
         "required; none has a default."
@@ -191,7 +188,7 @@ PublishProgrammeResult = Annotated[
 
 
 @strawberry.type
-class ProgrammeMutation:
+class ProgrammeMutations:
     """The programme's root fields that write."""
 
     @mutation(

@@ -12,10 +12,10 @@ from typing import Any, get_args
 from zoneinfo import available_timezones
 
 import msgspec
-from babel.core import get_global
 from msgspec import Struct
 
 from server.errors import Path
+from server.money import currency_codes
 from server.programme.checking import (
     Checker,
     Items,
@@ -46,17 +46,6 @@ Misfits = Iterable[tuple[Path, str]]
 @cache
 def _time_zones() -> frozenset[str]:
     return frozenset(available_timezones())
-
-
-@cache
-def _currencies() -> frozenset[str]:
-    """Those that are legal tender somewhere today: what the schema's CurrencyCode can show."""
-    return frozenset(
-        code
-        for used in get_global("territory_currencies").values()
-        for code, _start, end, tender in used
-        if end is None and tender
-    )
 
 
 # ---------------------------------------------------------------- relations between values
@@ -125,7 +114,7 @@ _identity = Section(
         "id": _name,
         "currency": Leaf(
             "the ISO 4217 code of a currency of today, such as EUR",
-            lambda value: isinstance(value, str) and value in _currencies(),
+            lambda value: isinstance(value, str) and value in currency_codes(),
         ),
         "minor_units_per_major": Leaf(
             "1, 10, 100, 1000 or 10000",

@@ -112,6 +112,18 @@ class CashbackTerms:
     )
 
 
+@strawberry.type(description="What points can be exchanged for.")
+class RedemptionTerms:
+    """The terms of redemption."""
+
+    step_points: int = strawberry.field(
+        description="Points are exchanged in multiples of this many, at least once this many."
+    )
+    voucher_value: Money = strawberry.field(
+        description="What a voucher for `stepPoints` is worth; for twice as many, twice as much."
+    )
+
+
 @strawberry.type(description="A reward for completing the weekly challenge in weeks in a row.")
 class StreakTerms:
     """The terms of a streak."""
@@ -183,6 +195,7 @@ class Programme(Node):
     earning: EarningTerms = strawberry.field(description="How points are earned and expire.")
     cashback: CashbackTerms = strawberry.field(description="How cashback is earned.")
     challenges: ChallengeTerms = strawberry.field(description="The challenges.")
+    redemption: RedemptionTerms = strawberry.field(description="What points buy.")
 
 
 _Pricing = Callable[[int], Money]
@@ -192,10 +205,9 @@ def programme_shown(published: PublishedProgramme) -> Programme:
     """The terms of a version as the schema shows them."""
     rules = published.programme
     identity = rules.programme
-    digits = len(str(identity.minor_units_per_major)) - 1
 
     def money(amount_minor: int) -> Money:
-        return Money.of(amount_minor, identity.currency, digits)
+        return Money.of(amount_minor, identity.currency, identity.minor_unit_digits)
 
     return Programme(
         id=global_id("Programme", published.version),
@@ -221,6 +233,10 @@ def programme_shown(published: PublishedProgramme) -> Programme:
             pending_days=rules.cashback.pending_days,
         ),
         challenges=_challenges(rules.challenges, money),
+        redemption=RedemptionTerms(
+            step_points=rules.redemption_policy.redeem_points,
+            voucher_value=money(rules.redemption_policy.voucher_value_minor),
+        ),
     )
 
 

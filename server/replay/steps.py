@@ -17,7 +17,7 @@ from server.replay.policy import PolicyDay
 
 PURCHASES_PER_BATCH = 500
 BYTES_PER_BATCH = 900_000
-"""A request's body may have 1 MiB; the rest is room for the document."""
+"""Many proxies let bodies of 1 MiB pass; the rest is room for the document."""
 
 
 class _MemberReference(Struct, rename="camel"):
@@ -55,11 +55,6 @@ class Batch:
     at: clock.Instant  # of the last basket
     basket_ids: tuple[str, ...]
     purchases: bytes  # JSON objects with commas between them
-
-    @property
-    def number_of_baskets(self) -> int:
-        """How many baskets it has."""
-        return len(self.basket_ids)
 
 
 @dataclass(frozen=True)

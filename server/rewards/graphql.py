@@ -1,7 +1,7 @@
 """Vouchers and redemption in the schema."""
 
 from enum import Enum
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import strawberry
 
@@ -9,10 +9,11 @@ from server import clock
 from server.cards.graphql import CardUnusable, MemberReference, member_reference
 from server.clock import Instant
 from server.edge import nodes, pages
+from server.edge.batches import answer_each, shown_each
 from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.idempotency import NothingWritten
-from server.edge.mutation import write_once
+from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import Node
 from server.edge.pages import PageInfo
 from server.edge.permissions import access, mutation
@@ -21,14 +22,11 @@ from server.edge.problems import (
     InsufficientPoints,
     InvalidInput,
     NotFound,
-    Problem,
-    problem_of,
 )
 from server.edge.scalars import Money
 from server.errors import DomainError
 from server.errors import InvalidInput as InvalidInputError
 from server.principal import PrincipalKind, Scope, StaffRole
-from server.refusals import Refusal
 from server.rewards import service
 from server.rewards.service import Redeemed, RedeemedBatch, Redemption, VoucherView
 
@@ -90,12 +88,12 @@ async def vouchers_of_member(member_id: int, *, first: int, after: str | None) -
     """A page of the member's vouchers; one statement."""
     limit, before = pages.page(first, after)
     found = await service.vouchers(member_id, before=before, limit=limit + 1)
-    shown = [shown_voucher(voucher) for voucher in found[:limit]]
-    cursors = [pages.cursor(voucher.id) for voucher in found[:limit]]
-    return VoucherConnection(
-        edges=[VoucherEdge(cursor=at, node=node) for at, node in zip(cursors, shown, strict=True)],
-        nodes=shown,
-        page_info=pages.page_info(cursors, more=len(found) > limit, after=after),
+    return pages.connected(
+        VoucherConnection,
+        VoucherEdge,
+        [(voucher.id, shown_voucher(voucher)) for voucher in found[:limit]],
+        has_next=len(found) > limit,
+        after=after,
     )
 
 
@@ -144,13 +142,9 @@ def _shown_redemption(redeemed: Redeemed) -> PointsRedeemed:
     )
 
 
-_KEY_DESCRIPTION = (
-    "A new key for each new request, such as a UUID. Repeating a request with its key answers what "
-    "the first one did and changes nothing more."
-)
 _POINTS_DESCRIPTION = (
-    "How many points to exchange: a multiple of the programme's `redeemPoints`. The oldest expiry "
-    "is used first."
+    "How many points to exchange: a multiple of `redemption.stepPoints` in the programme's terms. "
+    "The oldest expiry is used first."
 )
 
 
@@ -158,7 +152,7 @@ _POINTS_DESCRIPTION = (
 class RedeemPointsInput:
     """Input of redeemPoints."""
 
-    idempotency_key: str = strawberry.field(description=_KEY_DESCRIPTION)
+    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
     points: int = strawberry.field(description=_POINTS_DESCRIPTION)
     member: MemberReference | None = strawberry.field(
         default=strawberry.UNSET,
@@ -178,7 +172,7 @@ class MemberRedemptionInput:
 class RedeemPointsForMembersInput:
     """Input of redeemPointsForMembers."""
 
-    idempotency_key: str = strawberry.field(description=_KEY_DESCRIPTION)
+    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
     redemptions: list[MemberRedemptionInput] = strawberry.field(
         description="1 to 500 redemptions; each is answered by itself."
     )
@@ -233,6 +227,12 @@ def _redemption_of(info: Info, input: RedeemPointsInput) -> Redemption:
     return Redemption(given, input.points)
 
 
+def _member_redemption_of(given: MemberRedemptionInput) -> Redemption:
+    reference = member_reference(given.member, path=("member",))
+    assert reference is not None, "the schema requires it"
+    return Redemption(reference, given.points)
+
+
 @strawberry.type
 class RewardMutations:
     """The mutations of rewards, for the schema's root."""
@@ -282,53 +282,21 @@ class RewardMutations:
                 service.check_count(len(input.redemptions))
             except DomainError as error:
                 raise error.below("input") from None
-            redemptions, refused = _redemptions(input)
-            made = iter(
-                await service.redeem_many(redemptions, now=clock.now()) if redemptions else ()
+            answers = await answer_each(
+                input.redemptions,
+                field="redemptions",
+                wish_of=_member_redemption_of,
+                do=lambda redemptions: service.redeem_many(redemptions, now=clock.now()),
             )
-            answers = [
-                refused.get(number) or next(made) for number in range(len(input.redemptions))
-            ]
-            batch = RedeemedBatch(
-                tuple(
-                    Refusal.of(answer.below("input", "redemptions", number))
-                    if isinstance(answer, DomainError)
-                    else answer
-                    for number, answer in enumerate(answers)
-                )
-            )
-            if not any(isinstance(answer, Redeemed) for answer in batch.answers):
+            batch = RedeemedBatch(tuple(answers))
+            if not any(isinstance(answer, Redeemed) for answer in answers):
                 raise NothingWritten(batch)
             return batch
 
         def present(batch: RedeemedBatch) -> PointsRedeemedForMembers:
-            language = info.context.language
             return PointsRedeemedForMembers(
-                answers=[_shown_answer(answer, language) for answer in batch.answers]
+                answers=shown_each(batch.answers, info.context.language, show=_shown_redemption)
             )
 
         answer = await write_once(info, input, work=work, result=RedeemedBatch, present=present)
         return cast(RedeemPointsForMembersResult, answer)
-
-
-def _redemptions(
-    input: RedeemPointsForMembersInput,
-) -> tuple[list[Redemption], dict[int, DomainError]]:
-    """The redemptions that can be tried, and why the others can't, by position."""
-    redemptions: list[Redemption] = []
-    refused: dict[int, DomainError] = {}
-    for number, one in enumerate(input.redemptions):
-        try:
-            reference = member_reference(one.member, path=("member",))
-            assert reference is not None, "the schema requires it"
-            redemptions.append(Redemption(reference, one.points))
-        except DomainError as error:
-            refused[number] = error
-    return redemptions, refused
-
-
-def _shown_answer(answer: Redeemed | Refusal, language: str) -> Any:
-    if isinstance(answer, Refusal):
-        problem: Problem = problem_of(answer.error(), language)
-        return problem
-    return _shown_redemption(answer)

@@ -8,7 +8,7 @@ from server.programme.document import Programme
 MAXIMUM_REDEMPTIONS = 500
 
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Letters and digits without those that are easily taken for another (0 O, 1 I L, U V)."""
+"""Letters and digits without 0, O, 1, I, L and U, which are easily taken for another."""
 _CODE_LENGTH = 14
 
 

@@ -7,7 +7,6 @@ import msgspec
 from server.cards import service as cards
 from server.cards.service import MemberReference
 from server.clock import Instant
-from server.enrolment.service import digits_of
 from server.errors import DomainError, InvalidInput
 from server.ledger import service as ledger
 from server.money import POINTS
@@ -136,7 +135,7 @@ async def _redeem(
         points=redemption.points,
         value_minor=rules.voucher_value_minor(redemption.points, published.programme),
         currency=published.programme.programme.currency,
-        digits=digits_of(published.programme),
+        digits=published.programme.programme.minor_unit_digits,
         issued_at=now,
         status="issued",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from server.storage import migrate
-from server.storage.database import Address, opened
+from server.storage.database import Address, failures_told, opened
 from server.storage.looking import look
 
 DONE = 0
@@ -27,7 +27,8 @@ async def migrate_database(address: Address, *, apply: bool, report: migrate.Rep
     if not apply:
         return _announce(seen.lacking, address, report)
     async with opened(address):
-        await migrate.apply_pending(report)
+        with failures_told(address):
+            await migrate.apply_pending(report)
     report(f"{address.shown} is up to date.")
     return DONE
 

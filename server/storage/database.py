@@ -9,8 +9,8 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +39,15 @@ MIGRATIONS = "server.storage.migrations"
 DATABASE_FILE = "laurel.sqlite3"
 CONNECT_TIMEOUT_SECONDS = 10
 POOL_SIZE = 10
+
+
+_FAILURES = (
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    BaseORMException,
+    OSError,
+)
 
 
 class CannotOpen(Exception):
@@ -199,15 +208,22 @@ async def _probe(address: Address) -> None:
         raise CannotOpen(
             f"the database {address.shown} did not answer within {CONNECT_TIMEOUT_SECONDS} s"
         ) from error
-    except (
-        sqlite3.Error,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        BaseORMException,
-        OSError,
-    ) as error:
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CannotOpen(f"can't open the database {address.shown}: {detail}") from error
+    except _FAILURES as error:
+        raise CannotOpen(f"can't open the database {address.shown}: {_said(error)}") from error
+
+
+@contextmanager
+def failures_told(address: Address) -> Iterator[None]:
+    """Within the block, what the open database does not do is told by CannotOpen: it has become
+    full or unreachable, or its user has no right to it."""
+    try:
+        yield
+    except _FAILURES as error:
+        raise CannotOpen(f"can't use the database {address.shown}: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _read_header(file: str) -> None:

@@ -10,14 +10,14 @@ from strawberry.schema.config import StrawberryConfig
 from server import clock
 from server.edge.context import Context
 from server.edge.scalars import SCALARS
-from server.insights.graphql import InsightsQuery
+from server.insights.graphql import InsightsQueries
 from server.principal import ANONYMOUS, Principal, PrincipalKind, Scope, StaffRole
 from server.storage import sql
 from tests.insights.playing import publish, record
 from tests.insights.test_service import as_of, bought
 from tests.programme.demo import demo
 
-schema = strawberry.Schema(query=InsightsQuery, config=StrawberryConfig(scalar_map=SCALARS))
+schema = strawberry.Schema(query=InsightsQueries, config=StrawberryConfig(scalar_map=SCALARS))
 
 KEY = Principal(PrincipalKind.KEY, id=1, scopes=frozenset({Scope.INSIGHTS_READ}))
 OTHER_KEY = Principal(PrincipalKind.KEY, id=2, scopes=frozenset(Scope) - {Scope.INSIGHTS_READ})

@@ -38,9 +38,9 @@ async def signed_up(
 ) -> OpenedSession:
     """A new member's first session, committed."""
     async with sql.transaction():
-        return await members.sign_up(
-            person(name), email=email, password_hash=password_hash, device_name="phone"
-        )
+        member_id = await members.register_member(person(name))
+        account_id = await members.create_account(member_id, email, password_hash)
+        return await members.open_session(account_id, "phone")
 
 
 async def staff_session(role: StaffRole = StaffRole.MANAGER) -> OpenedSession:

@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+from server.programme import rules
+from server.programme.errors import DocumentProblem, InvalidDocument
+
 Place = tuple[str | int, ...]
 
 DEMO_FILE = Path(__file__).parents[2] / "server" / "programme" / "demo-programme.yaml"
@@ -60,3 +63,12 @@ def places(document: Any, above: Place = ()) -> Iterator[Place]:
     for step, value in steps:
         yield (*above, step)
         yield from places(value, (*above, step))
+
+
+def problems_of(text: str) -> list[DocumentProblem]:
+    """What is wrong with the document; nothing if it is taken."""
+    try:
+        rules.checked(text)
+    except InvalidDocument as error:
+        return list(error.problems)
+    return []

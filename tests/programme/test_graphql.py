@@ -11,16 +11,17 @@ from strawberry.schema.config import StrawberryConfig
 from server.edge import nodes
 from server.edge.context import Context
 from server.edge.scalars import SCALARS
+from server.money import currency_codes
 from server.principal import ANONYMOUS, Principal, PrincipalKind, Scope, StaffRole
 from server.programme import rules, service
-from server.programme.graphql import ProgrammeMutation, ProgrammeQuery
+from server.programme.graphql import ProgrammeMutations, ProgrammeQueries
 from server.storage import sql
 from tests.programme.demo import demo_text, demo_yaml
 
 pytestmark = pytest.mark.usefixtures("database")
 
 schema = strawberry.Schema(
-    query=ProgrammeQuery, mutation=ProgrammeMutation, config=StrawberryConfig(scalar_map=SCALARS)
+    query=ProgrammeQueries, mutation=ProgrammeMutations, config=StrawberryConfig(scalar_map=SCALARS)
 )
 
 MANAGER = Principal(PrincipalKind.STAFF, id=7, staff_role=StaffRole.MANAGER)
@@ -79,6 +80,7 @@ async def test_everyone_sees_the_terms() -> None:
             departments { distinctDepartments ignoredDepartments rewardPoints }
             monthSpend { spend { amount } rewardPoints }
           }
+          redemption { stepPoints voucherValue { amount currencyCode } }
         } }"""
     )
     assert answer["programme"] == {
@@ -141,6 +143,10 @@ async def test_everyone_sees_the_terms() -> None:
                 "rewardPoints": 100,
             },
             "monthSpend": {"spend": {"amount": "100.00"}, "rewardPoints": 150},
+        },
+        "redemption": {
+            "stepPoints": 1000,
+            "voucherValue": {"amount": "10.00", "currencyCode": "USD"},
         },
     }
 
@@ -254,7 +260,7 @@ async def test_a_version_is_a_node() -> None:
 async def test_every_currency_that_a_programme_may_have_can_be_shown() -> None:
     shown = build_schema(schema.as_str()).type_map["CurrencyCode"]
     assert isinstance(shown, GraphQLEnumType)
-    assert frozenset(shown.values) == rules._currencies()
+    assert frozenset(shown.values) == currency_codes()
 
 
 async def test_everything_is_described() -> None:
@@ -262,7 +268,7 @@ async def test_everything_is_described() -> None:
     for name, kind in described.type_map.items():
         if name.startswith("__") or name in ("Int", "String", "Boolean", "ID"):
             continue
-        if name not in ("ProgrammeQuery", "ProgrammeMutation"):
+        if name not in ("ProgrammeQueries", "ProgrammeMutations"):
             assert kind.description, name
         for field_name, field in getattr(kind, "fields", {}).items():
             assert field.description, f"{name}.{field_name}"

@@ -3,70 +3,14 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from tests.reference.cases import DATA, DEMO, at, bought, only, plain
 from tests.reference.programme_reference import Outcome, play
-from tests.reference.strategies import baskets, first_instant, programmes
-
-DATA = Path(__file__).parent / "data"
-DEMO: dict[str, Any] = yaml.safe_load((DATA / "demo-programme.yaml").read_text())
-
-
-def plain(**sections: dict[str, Any]) -> dict[str, Any]:
-    """The demo programme in UTC without welcome and challenge points, with these changes."""
-    programme = deepcopy(DEMO)
-    programme["programme"]["timezone"] = "UTC"
-    programme["points"]["welcome_bonus_points"] = 0
-    challenges = programme["challenges"]
-    for rules in (*challenges.values(), challenges["weekly_visits"]["streak"]):
-        rules["reward_points"] = 0
-    for name, changes in sections.items():
-        programme[name] |= changes
-    return programme
-
-
-def bought(
-    timestamp: str, sales: int = 0, department: str = "GROCERY", **more: int
-) -> dict[str, Any]:
-    """A basket with one line, and one more line for each further department and its sales."""
-    amounts = {department: sales} | {name.upper(): amount for name, amount in more.items()}
-    return {
-        "basket_id": timestamp.translate(str.maketrans("", "", "-:TZ")),
-        "household_id": "1",
-        "store_id": "1",
-        "timestamp": timestamp,
-        "lines": [
-            {
-                "product_id": str(number),
-                "department": name,
-                "product_category": "A",
-                "product_type": "A",
-                "quantity": 1,
-                "sales_minor": max(0, amount),
-                "coupon_minor": max(0, -amount),
-            }
-            for number, (name, amount) in enumerate(amounts.items(), start=1)
-        ],
-    }
-
-
-def at(day: str, sales: int = 0, department: str = "GROCERY", **more: int) -> dict[str, Any]:
-    """`bought` at noon."""
-    return bought(f"{day}T12:00:00Z", sales, department, **more)
-
-
-def only(outcome: Outcome) -> dict[str, Any]:
-    """The one member."""
-    [member] = outcome.members
-    return member
+from tests.reference.strategies import first_instant
 
 
 def test_the_worked_example() -> None:
@@ -221,85 +165,6 @@ def test_points_that_expire_while_pending_are_never_available() -> None:
     assert (after["points_available"], after["points_pending"]) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("points", "most", "vouchers"),
-    [(999, 1, 0), (1_000, 1, 1), (3_500, 3, 3), (2_999, 3, 2), (5_000, 3, 3), (5_000, 0, 0)],
-)
-def test_redemptions_of_one_run(points: int, most: int, vouchers: int) -> None:
-    programme = plain(
-        redemption_policy={"max_redemptions_per_run": most},
-        programme={"last_local_date": "2017-01-09"},
-    )
-    member = only(play(programme, [at("2017-01-05", points * 10)]))
-    assert member["vouchers_issued"] == vouchers
-    assert member["points_available"] == points - 1_000 * vouchers
-
-
-def test_points_that_become_available_on_the_day_of_the_run_count() -> None:
-    programme = plain(programme={"last_local_date": "2017-01-09"})
-    assert only(play(programme, [at("2017-01-06", 10_000)]))["vouchers_issued"] == 1
-    assert only(play(programme, [at("2017-01-07", 10_000)]))["vouchers_issued"] == 0
-
-
-@pytest.mark.parametrize(("days", "vouchers"), [(7, 0), (8, 1)])
-def test_points_that_expire_on_the_day_of_the_run_are_lost(days: int, vouchers: int) -> None:
-    # Monday 01-02 plus 7 days is the Monday of the next run.
-    programme = plain(points={"expiry_days": days})
-    member = only(play(programme, [at("2017-01-02", 10_000)]))
-    assert (member["vouchers_issued"], member["points_expired"]) == (
-        vouchers,
-        1_000 * (not vouchers),
-    )
-
-
-def test_the_run_spends_what_expires_first_and_skips_what_is_pending() -> None:
-    programme = plain(
-        points={"expiry_days": 8, "purchase_pending_days": 3},
-        programme={"last_local_date": "2017-01-10"},
-    )
-    played = [
-        at("2017-01-02", 6_000),  # 600, until 01-10
-        at("2017-01-05", 6_000),  # 600, until 01-13
-        at("2017-01-08", 7_000),  # 700, pending until 01-11
-    ]
-    member = only(play(programme, played))
-    # All of the first lot and 400 of the second are redeemed, so nothing is left to expire.
-    assert (member["points_redeemed"], member["points_expired"]) == (1_000, 0)
-    assert (member["points_available"], member["points_pending"]) == (200, 700)
-
-
-def test_the_run_takes_nothing_pending_even_if_it_was_made_first() -> None:
-    programme = plain(programme={"last_local_date": "2017-01-09"})
-    programme["challenges"]["month_spend"]["reward_points"] = 1_200
-    # The purchase's 1500 and then the challenge's 1200, which alone are available on the Monday.
-    member = only(play(programme, [at("2017-01-08", 15_000)]))
-    assert (member["points_available"], member["points_pending"]) == (200, 1_500)
-
-
-def test_there_is_no_run_on_the_day_of_enrolment() -> None:
-    programme = plain(
-        points={"welcome_bonus_points": 1_000}, programme={"last_local_date": "2017-01-02"}
-    )
-    assert only(play(programme, [at("2017-01-02")]))["vouchers_issued"] == 0
-    programme["programme"]["last_local_date"] = "2017-01-09"
-    assert only(play(programme, [at("2017-01-02")]))["vouchers_issued"] == 1
-
-
-def test_the_run_after_the_last_date_does_not_happen() -> None:
-    programme = plain(programme={"last_local_date": "2017-01-08"})
-    assert only(play(programme, [at("2017-01-02", 10_000)]))["vouchers_issued"] == 0
-
-
-def test_a_basket_at_midnight_comes_after_the_start_of_its_day() -> None:
-    programme = plain(
-        points={"purchase_pending_days": 0}, programme={"last_local_date": "2017-01-09"}
-    )
-    enrolled, small = at("2017-01-05"), bought("2017-01-08T23:59:59Z", 10_000)
-    assert only(play(programme, [enrolled, small]))["vouchers_issued"] == 1
-    late = bought("2017-01-09T00:00:00Z", 10_000)
-    assert only(play(programme, [enrolled, late]))["vouchers_issued"] == 0
-
-
 def test_negative_lines_count_in_the_sum_but_no_amount_is_below_zero() -> None:
     outcome = play(plain(), [at("2017-01-02", 500, "PRODUCE", unknown=-300)])
     # E = 200, P = C = min(200, 500): base 20, category 20, cashback 4.
@@ -394,46 +259,3 @@ def test_offers_count_redemptions_by_their_segment() -> None:
     [row] = [r for r in play(DEMO, [], offers_tables=tables).offers if r["offer_id"] == "offer-14"]
     assert (row["targeted_members"], row["redemptions"], row["redeeming_members"]) == (3, 2, 1)
     assert (row["coupons_redeemed"], row["conversion_rate"]) == (1, 0.333333333)
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data())
-def test_what_always_holds(data: st.DataObject) -> None:
-    programme = data.draw(programmes())
-    played = data.draw(baskets(programme))
-    outcome = play(programme, played)
-    assert sum(month["baskets"] for month in outcome.months) == len(played)
-    assert len({basket["household_id"] for basket in played}) == len(outcome.members)
-    for member in outcome.members:
-        cashback = member["cashback_available_minor"] + member["cashback_pending_minor"]
-        assert member["cashback_earned_minor"] == cashback
-        assert min(value for value in member.values() if isinstance(value, int)) >= 0
-        redeemed = programme["redemption_policy"]["redeem_points"] * member["vouchers_issued"]
-        assert member["points_redeemed"] == redeemed
-    for field in ("points_earned", "cashback_accrued_minor", "cashback_capped_minor"):
-        of_member = field.replace("accrued", "earned")
-        by_month = sum(month[field] for month in outcome.months)
-        assert by_month == sum(member[of_member] for member in outcome.members)
-    for month in outcome.months:
-        tiers = sum(count for name, count in month.items() if name in tier_fields(programme))
-        enrolled = sum(m["new_members"] for m in outcome.months if m["month"] <= month["month"])
-        assert tiers == enrolled
-
-
-def tier_fields(programme: dict[str, Any]) -> set[str]:
-    """The names of the counts of members by tier."""
-    return {f"members_{level['name'].lower()}" for level in programme["tiers"]["levels"]}
-
-
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data())
-def test_order_of_the_file_and_other_members_do_not_matter(data: st.DataObject) -> None:
-    programme = data.draw(programmes())
-    played = data.draw(baskets(programme, outside=True))
-    outcome = play(programme, played)
-    assert play(programme, reversed(played)) == outcome
-    alone = [
-        only(play(programme, [b for b in played if b["household_id"] == member["household_id"]]))
-        for member in outcome.members
-    ]
-    assert alone == outcome.members

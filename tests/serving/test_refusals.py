@@ -3,8 +3,9 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from server.storage import sql
 from server.storage.database import DATABASE_FILE, Address, opened
 from tests.conftest import run_apart
+from tests.postgres import create_database, drop_database
 from tests.serving.dumps import contents, files
 from tests.serving.servers import finished, options_of, started
 
@@ -206,6 +208,30 @@ def test_a_wrong_password(url_with_a_wrong_password: str, tmp_path: Path) -> Non
     line = the_one_line(finished(*words, cwd=tmp_path))
     assert line.startswith("can't open the database postgres://127.0.0.1:")
     assert line.endswith(': password authentication failed for user "stranger"')
+
+
+@pytest.fixture
+async def url_without_rights(postgres_server: str) -> AsyncIterator[str]:
+    """The URL of an empty database whose user may look but not make tables."""
+    url = create_database(postgres_server)
+    onlooker = urlsplit(url).path.strip("/")  # as unique as the database
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"CREATE ROLE {onlooker} LOGIN")
+        yield url.replace("postgres@", f"{onlooker}@")
+        await connection.execute(f"DROP ROLE {onlooker}")
+    finally:
+        await connection.close()
+        drop_database(url)
+
+
+@pytest.mark.parametrize("words", [("serve", "--demo", "--port", "0"), ("migrate", "--yes")])
+def test_a_postgres_that_grants_nothing(
+    url_without_rights: str, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    line = the_one_line(finished(*words, "--database", url_without_rights, cwd=tmp_path))
+    assert line.startswith("can't use the database postgres://127.0.0.1:")
+    assert line.endswith(": permission denied for schema public")
 
 
 def test_a_second_server_on_the_same_file(tmp_path: Path, sqlite_template: Path) -> None:
