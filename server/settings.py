@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.members.defaults import DEFAULT_AUDIENCE, DEFAULT_ISSUER
 from server.storage.database import Address
 
 DEFAULT_PORT = 8000
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     database: str | None = None
     simulated_time: SimulatedTime | None = None  # ACCEPT in a demonstration, REFUSE elsewhere
     issuer: str | None = None
-    audience: str = "laurel-app"
+    audience: str = DEFAULT_AUDIENCE
     pool_size: int = Field(default=10, ge=1, le=100)
 
     @field_validator("database")
@@ -77,7 +78,7 @@ class Settings(BaseSettings):
     @property
     def token_issuer(self) -> str:
         """What stands in access tokens as their issuer."""
-        return self.issuer or "laurel"
+        return self.issuer or DEFAULT_ISSUER
 
     @property
     def address(self) -> Address:

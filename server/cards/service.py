@@ -92,20 +92,12 @@ async def card_by_number(text: str, *, path: Path = ()) -> CardView:
     return _view(rows[0])
 
 
-async def member_by_number(text: str, *, path: Path = ()) -> int:
-    """The member whose card was scanned.
-
-    Raises InvalidInput for what is no card number, NotFound if no card has it, CardUnusable if the
-    card is blocked or replaced.
-    """
-    return _usable(await card_by_number(text, path=path), path).member_id
-
-
 async def members_by_number(texts: Sequence[str], *, path: Path = ()) -> list[Found]:
     """The members whose cards were scanned, in the order of `texts`: one statement for all.
 
-    In the place of a number that leads to no member stands the refusal that `member_by_number`
-    would raise, each with this `path`.
+    In the place of a number that leads to no member stands the refusal, each with this `path`:
+    InvalidInput for what is no card number, NotFound if no card has it, CardUnusable if the card
+    is blocked or replaced.
     """
     parsed = [_parsed(text, path) for text in texts]
     numbers = [number for number in parsed if isinstance(number, str)]

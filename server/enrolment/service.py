@@ -55,7 +55,7 @@ def welcome(
     at: Instant,
 ) -> ledger.Grant | None:
     """Start the new member's tier and grant the welcome points; the grant, if there is one."""
-    counting.enrol(member_id, published.programme, at)
+    counting.enrol(member_id, published, at)
     points = published.programme.points.welcome_bonus_points
     if not points:
         return None
@@ -108,12 +108,13 @@ def available_at(earned_at: Instant, pending_days: int, zone: str) -> Instant:
 async def enrol(new: NewMember) -> int:
     """Make one person a member, with everything that the programme gives at enrolment; the id."""
     at = new.enrolled_at
-    published = (await programme.rulebook()).at(at)
+    book = await programme.rulebook()
+    published = book.at(at)
     currency = published.programme.programme.currency
     member_id = await members.register_member(new)
     await _furnish({member_id: at}, [currency])
     async with ledger.journal([member_id], [POINTS, currency], recorded_at=clock.now()) as journal:
-        counting = await tiers.counting({}, [published])
+        counting = await tiers.counting({}, [published], book)
         welcome(journal, counting, member_id, published, at)
         await counting.flush()
     return member_id

@@ -24,12 +24,11 @@ from jwt.algorithms import OKPAlgorithm
 from tortoise.connection import get_connections
 
 from server.clock import MICROSECONDS_PER_SECOND, Instant, system_now
+from server.members.defaults import DEFAULT_AUDIENCE, DEFAULT_ISSUER
 from server.storage import sql
 from server.storage.ids import new_id
 from server.storage.secrets import claimed_secret, shared_secret
 
-DEFAULT_ISSUER = "laurel"
-DEFAULT_AUDIENCE = "laurel"
 SIGNING_MAXIMUM_AGE_SECONDS = 60
 UNKNOWN_KEY_MINIMUM_AGE_SECONDS = 5
 _REFRESH_TOKEN_SECRET = "refresh_tokens"  # noqa: S105 - the name of a secret

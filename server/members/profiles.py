@@ -117,11 +117,6 @@ async def profiles(ids: Iterable[int]) -> dict[int, Profile]:
     return {row[0]: Profile(*row) for row in await models.member_rows(wanted)}
 
 
-async def find_member(*, external_id: str) -> int | None:
-    """The id of the member whom another system calls so."""
-    return (await members_by_external_id([external_id])).get(external_id)
-
-
 async def members_by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
     """The ids of the members whom another system calls so, in one statement; unknown left out."""
     wanted = [external_id for external_id in external_ids if _may_be_stored(external_id)]

@@ -12,8 +12,7 @@ from tortoise.connection import ConnectionHandler, get_connections
 
 from server import clock
 from server.clock import Instant
-from server.programme import comparing, models, rules
-from server.programme.comparing import Difference
+from server.programme import models, rules
 from server.programme.document import Programme
 from server.programme.errors import NoProgramme, effective_in_the_past, unknown_version
 
@@ -130,17 +129,8 @@ async def history() -> list[PublishedProgramme]:
     return sorted((await rulebook()).ordered, key=lambda published: published.version)
 
 
-def diff(old: PublishedProgramme, new: PublishedProgramme) -> list[Difference]:
-    """All changes from one version to another; none exactly if they say the same."""
-    return comparing.diff(old.plain, new.plain)
-
-
 async def publish(
-    document: str,
-    *,
-    effective_at: Instant | None = None,
-    published_by: str,
-    allow_past: bool = False,
+    document: str, *, effective_at: Instant | None = None, published_by: str
 ) -> PublishedProgramme:
     """Make the YAML document the next version, in effect from `effective_at` (None: from now on).
 
@@ -151,7 +141,7 @@ async def publish(
 
     Writes; call it inside a transaction. Raises InvalidDocument, with all problems, or, for a
     later version that would take effect in the past and so contradict purchases that are recorded
-    already, InvalidInput, unless `allow_past`.
+    already, InvalidInput.
     """
     checked = rules.checked(document)
     now = clock.now()
@@ -161,7 +151,7 @@ async def publish(
         in_effect = book.at(starts)
         if in_effect.digest == checked.digest and book.ordered[-1] is in_effect:
             return in_effect
-        if starts < now and not allow_past:
+        if starts < now:
             raise effective_in_the_past(clock.datetime_of(starts).isoformat())
     else:
         starts = BEGINNING

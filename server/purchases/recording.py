@@ -74,9 +74,10 @@ class Recording:
     async def answers(self) -> list[Answer]:
         """Record the batch; an answer for each purchase, in order."""
         await self._answer_repetitions()
-        accepted = await self._find_members(self._check(await programme.rulebook()))
+        book = await programme.rulebook()
+        accepted = await self._find_members(self._check(book))
         if accepted:
-            await self._reckon(accepted)
+            await self._reckon(accepted, book)
         return [self._answer(position) for position in range(len(self._submissions))]
 
     def _answer(self, position: int) -> Answer:
@@ -175,7 +176,7 @@ class Recording:
             first = unknown[external_id][0]
             self._welcomed[member_id] = (first.published, first.submission.draft.occurred_at)
 
-    async def _reckon(self, accepted: list[_Accepted]) -> None:
+    async def _reckon(self, accepted: list[_Accepted], book: programme.Rulebook) -> None:
         """Lock the members, read what the rules need, reckon each purchase, write everything."""
         members = {each.member_id for each in accepted}
         days: dict[int, list[LocalDay]] = {}
@@ -184,7 +185,7 @@ class Recording:
         assets = {each.published.programme.programme.currency for each in accepted} | {POINTS}
         all_days = {each.day for each in accepted}
         async with ledger.journal(members, sorted(assets), recorded_at=self._now) as journal:
-            levels = await tiers.counting(days, [each.published for each in accepted])
+            levels = await tiers.counting(days, [each.published for each in accepted], book)
             accruing = await cashback.accruing(members, all_days)
             progress = await challenges.counting(members, all_days)
             for each in accepted:
@@ -229,7 +230,7 @@ class Recording:
         purchase_id = new_id()
         draft, rules_then = each.submission.draft, each.published.programme
         at = draft.occurred_at
-        tier = levels.count(each.member_id, rules_then, at, each.amounts.eligible_minor)
+        tier = levels.count(each.member_id, each.published, at, each.amounts.eligible_minor)
         points = rules.points_of(each.amounts, rules_then, tier.before.multiplier_percent)
         earned = welcome + self._grant_points(each, points, journal, purchase_id)
         accrued = self._accrue(each, accruing, journal, purchase_id)

@@ -27,6 +27,7 @@ class TierState(Model):
     evaluated_day = fields.IntField()
     next_drop_day = fields.IntField()
     change_count = fields.IntField()
+    programme_version = fields.IntField()  # by whose rules it was evaluated
 
     class Meta:
         """Table."""
@@ -79,13 +80,13 @@ class TierChange(Model):
 
 STATE_COLUMNS = (
     "member_id, level, since, window_spend_minor, lifetime_spend_minor, evaluated_day,"
-    " next_drop_day, change_count"
+    " next_drop_day, change_count, programme_version"
 )
 INSERT_STATE = sql.insert("tier_states", f"id, {STATE_COLUMNS}")
 UPDATE_STATE = (
     "UPDATE tier_states SET level = $1, since = $2, window_spend_minor = $3,"
-    " lifetime_spend_minor = $4, evaluated_day = $5, next_drop_day = $6, change_count = $7"
-    " WHERE member_id = $8"
+    " lifetime_spend_minor = $4, evaluated_day = $5, next_drop_day = $6, change_count = $7,"
+    " programme_version = $8 WHERE member_id = $9"
 )
 ADD_TO_DAY = sql.insert(
     "tier_days",

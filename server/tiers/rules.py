@@ -36,6 +36,7 @@ class State:
     evaluated_day: LocalDay
     next_drop_day: LocalDay
     change_count: int
+    programme_version: int  # by whose rules it was evaluated
 
 
 def level_of(levels: Sequence[Level], spend_minor: int) -> Level:
@@ -52,9 +53,9 @@ def next_level(levels: Sequence[Level], spend_minor: int) -> Level | None:
     return next((level for level in levels if level.min_spend_minor > spend_minor), None)
 
 
-def enrolled(levels: Sequence[Level], at: Instant, day: LocalDay) -> State:
+def enrolled(levels: Sequence[Level], at: Instant, day: LocalDay, version: int) -> State:
     """The state of a new member: the lowest tier, nothing spent."""
-    return State(levels[0].name, at, 0, 0, day, NO_DROP, 0)
+    return State(levels[0].name, at, 0, 0, day, NO_DROP, 0, version)
 
 
 def evaluate(state: State, levels: Sequence[Level], at: Instant) -> Change | None:

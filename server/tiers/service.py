@@ -9,7 +9,7 @@ import msgspec
 from server import clock
 from server.clock import Instant, LocalDay
 from server.programme.document import Programme, TierLevel
-from server.programme.service import PublishedProgramme
+from server.programme.service import PublishedProgramme, Rulebook
 from server.storage import sql
 from server.storage.ids import new_id
 from server.tiers import models, rules
@@ -57,47 +57,55 @@ class _Member:
 class Counting:
     """The tiers of some members within one writing transaction; made by `counting`."""
 
-    def __init__(self, members: dict[int, _Member]) -> None:
+    def __init__(self, members: dict[int, _Member], book: Rulebook) -> None:
         self._members = members
+        self._book = book
 
-    def enrol(self, member_id: int, programme: Programme, at: Instant) -> None:
+    def enrol(self, member_id: int, published: PublishedProgramme, at: Instant) -> None:
         """Start a new member at the lowest tier."""
+        programme = published.programme
         day = clock.local_day(at, programme.programme.timezone)
-        state = rules.enrolled(programme.tiers.levels, at, day)
+        state = rules.enrolled(programme.tiers.levels, at, day, published.version)
         window_days = programme.tiers.window_days
         self._members[member_id] = _Member(
             state, window_days=window_days, is_new=True, changed=True
         )
 
     def count(
-        self, member_id: int, programme: Programme, at: Instant, spend_minor: int
+        self, member_id: int, published: PublishedProgramme, at: Instant, spend_minor: int
     ) -> Evaluated:
         """Count a purchase's eligible spend; the tier that applied to it and the one after it.
 
         For a purchase that arrives late, the tier is that which the recorded purchases gave on its
-        own day; what was granted to later purchases stands.
+        own day, by the version of the rules of its own time; the member's present tier goes on by
+        the version that it was evaluated with, and what was granted to later purchases stands.
         """
-        member, tiers = self._members[member_id], programme.tiers
-        state, zone = member.state, programme.programme.timezone
-        day = clock.local_day(at, zone)
-        if day >= state.evaluated_day:
-            self._advance(member, programme, day)
-            before = _level(tiers.levels, state)
+        member, own = self._members[member_id], published.programme.tiers
+        state = member.state
+        day = clock.local_day(at, published.programme.programme.timezone)
+        standing = self._book.numbered(state.programme_version)
+        if day < state.evaluated_day or _precedes(published, standing):
+            spent = rules.spend_in_window(member.days, day, window_days=own.window_days)
+            before = rules.level_of(own.levels, spent)
+            tiers, evaluated_at = standing.programme.tiers, max(at, state.since)
         else:
-            spent = rules.spend_in_window(member.days, day, window_days=tiers.window_days)
-            before = rules.level_of(tiers.levels, spent)
+            self._advance(member, published, day)
+            before = _level(own.levels, state)
+            tiers, evaluated_at = own, at
         rules.add_spend(state, day, spend_minor, window_days=tiers.window_days)
         if spend_minor:
             member.added[day] = member.added.get(day, 0) + spend_minor
             member.days[day] = member.days.get(day, 0) + spend_minor
-        change = rules.evaluate(state, tiers.levels, at)
+        change = rules.evaluate(state, tiers.levels, evaluated_at)
         if change:
             member.changes.append(change)
         member.changed = True
         return Evaluated(before, state.level)
 
-    def _advance(self, member: _Member, programme: Programme, day: LocalDay) -> None:
+    def _advance(self, member: _Member, published: PublishedProgramme, day: LocalDay) -> None:
+        programme = published.programme
         window_days = programme.tiers.window_days
+        member.state.programme_version = published.version
         if member.window_days not in (None, window_days):
             rules.rewindow(member.state, member.days, window_days=window_days)
             member.window_days = window_days
@@ -161,16 +169,20 @@ def _state_values(state: State) -> tuple[object, ...]:
         state.evaluated_day,
         state.next_drop_day,
         state.change_count,
+        state.programme_version,
     )
 
 
 async def counting(
-    days_to_count: Mapping[int, Iterable[LocalDay]], versions: Iterable[PublishedProgramme]
+    days_to_count: Mapping[int, Iterable[LocalDay]],
+    versions: Iterable[PublishedProgramme],
+    book: Rulebook,
 ) -> Counting:
     """Open the tiers of members for counting purchases of the given local days, in this order.
 
-    `versions` are those of the programme that the purchases are held against. Members without a
-    state yet are to be enrolled. The members' ledger accounts are locked by the caller.
+    `versions` are those of the programme, of all in `book`, that the purchases are held against.
+    Members without a state yet are to be enrolled. The members' ledger accounts are locked by the
+    caller.
     """
     concerned = list(versions)
     window_days = max(each.programme.tiers.window_days for each in concerned)
@@ -179,19 +191,32 @@ async def counting(
     first_needed: dict[int, int] = {}
     for row in await models.states(days_to_count) if days_to_count else ():
         state = State(*row[1:])
+        standing = book.numbered(state.programme_version)
         members[row[0]] = _Member(state)
         days = list(days_to_count[row[0]])
         earliest, latest = min(days), max(days)
         next_drop = min(state.next_drop_day, earliest + window_days)
         some_are_late = earliest < state.evaluated_day or days != sorted(days)
-        if latest >= next_drop or some_are_late or state.evaluated_day <= changed_on:
+        some_are_older = any(_precedes(each, standing) for each in concerned)
+        if (
+            latest >= next_drop
+            or some_are_late
+            or some_are_older
+            or state.evaluated_day <= changed_on
+        ):
             members[row[0]].window_days = UNKNOWN_WINDOW_DAYS
-            first_needed[row[0]] = min(state.evaluated_day, earliest) - window_days + 1
+            longest = max(window_days, standing.programme.tiers.window_days)
+            first_needed[row[0]] = min(state.evaluated_day, earliest) - longest + 1
     if first_needed:
         rows = await models.days_since(first_needed, min(first_needed.values()))
         for member_id, day, spend in rows:
             members[member_id].days[day] = spend
-    return Counting(members)
+    return Counting(members, book)
+
+
+def _precedes(one: PublishedProgramme, other: PublishedProgramme) -> bool:
+    """Whether the other version has replaced the one."""
+    return (one.effective_at, one.version) < (other.effective_at, other.version)
 
 
 def _first_day(published: PublishedProgramme) -> LocalDay:

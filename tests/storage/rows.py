@@ -122,6 +122,7 @@ ROWS: dict[str, Row] = {
         "evaluated_day": 1,
         "next_drop_day": 2,
         "change_count": 0,
+        "programme_version": 1,
     },
     "tier_days": {"id": 11, "member_id": 1, "local_day": 20_000, "spend_minor": 0},
     "tier_changes": {

@@ -20,7 +20,7 @@ def midnight(day: int) -> Instant:
 
 
 def new_state(day: int = 0) -> State:
-    return rules.enrolled(LEVELS, midnight(day), LocalDay(day))
+    return rules.enrolled(LEVELS, midnight(day), LocalDay(day), 1)
 
 
 class Member:
@@ -72,7 +72,7 @@ def test_a_tier_starts_exactly_at_its_minimum(spend: int, name: str, following: 
 
 def test_a_new_member_has_the_lowest_tier_and_nothing_to_lose() -> None:
     state = new_state(7)
-    assert state == State("Bronze", midnight(7), 0, 0, LocalDay(7), NO_DROP, 0)
+    assert state == State("Bronze", midnight(7), 0, 0, LocalDay(7), NO_DROP, 0, 1)
 
 
 def test_to_stay_is_no_change() -> None:
@@ -208,7 +208,7 @@ def test_the_spend_of_a_day_is_that_of_the_window_that_ends_with_it() -> None:
 
 
 def test_a_drop_on_a_day_without_a_midnight_happens_at_its_first_instant() -> None:
-    state = rules.enrolled(LEVELS, Instant(0), LocalDay(0))
+    state = rules.enrolled(LEVELS, Instant(0), LocalDay(0), 1)
     spring = LocalDay(17237)  # 2017-03-12 in Havana: 00:00 does not exist
     spent_on = LocalDay(spring - 5)
     state.evaluated_day = spent_on

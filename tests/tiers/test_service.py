@@ -245,3 +245,34 @@ async def test_one_batch_may_reach_over_the_start_of_a_version(database: Address
         ("Bronze", "Silver"),
     ]
     assert (await view(answers[0].member_id, "2017-03-09")).qualifying_spend_minor == 101
+
+
+async def test_a_late_purchase_of_an_older_version_counts_in_the_present_window(
+    database: Address,
+) -> None:
+    await publish(RULES | {WINDOW: 365})
+    await publish(RULES, at=at("2017-03-07T00:00"))
+    [answer] = await recorded(draft("1", "2017-03-10", 10))
+    [late] = await recorded(draft("2", "2017-02-01", 5000))
+    assert (late.tier_before, late.tier_after) == ("Bronze", "Bronze")
+    shown = await view(answer.member_id, "2017-03-10")
+    assert (shown.name, shown.qualifying_spend_minor) == ("Bronze", 10)
+    assert shown.lifetime_spend_minor == 5010
+    assert await booked_changes() == []
+
+
+async def test_a_late_purchase_of_an_older_version_keeps_the_present_tiers(
+    database: Address,
+) -> None:
+    await publish(RULES)
+    levels = [
+        {"name": "Bronze", "min_spend_minor": 0, "multiplier_percent": 100},
+        {"name": "Argent", "min_spend_minor": 20, "multiplier_percent": 200},
+    ]
+    await publish({**RULES, ("tiers", "levels"): levels}, at=at("2017-03-07T12:00"))
+    [answer] = await recorded(draft("1", "2017-03-07T12:01", 20))
+    assert (answer.tier_before, answer.tier_after) == ("Bronze", "Argent")
+    [late] = await recorded(draft("2", "2017-03-07T11:59", 10))
+    assert (late.tier_before, late.tier_after) == ("Bronze", "Argent")
+    shown = await view(answer.member_id, "2017-03-08")
+    assert (shown.name, shown.qualifying_spend_minor, shown.change_count) == ("Argent", 30, 1)

@@ -673,6 +673,7 @@ class Migration(migrations.Migration):
                 ("evaluated_day", fields.IntField()),
                 ("next_drop_day", fields.IntField()),
                 ("change_count", fields.IntField()),
+                ("programme_version", fields.IntField()),
             ],
             options={
                 "table": "tier_states",
