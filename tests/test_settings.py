@@ -10,8 +10,8 @@ from server.storage.database import Address
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MODE", "HOST", "PORT", "DATA", "DATABASE", "SIMULATED_TIME", "ISSUER"):
-        monkeypatch.delenv(f"LAUREL_{name}", raising=False)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"LAUREL_{name.upper()}", raising=False)
 
 
 def test_without_any_it_is_one_file_on_this_machine() -> None:
@@ -20,7 +20,7 @@ def test_without_any_it_is_one_file_on_this_machine() -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.address == Address("sqlite", "data/laurel.sqlite3")
     assert not settings.accepts_simulated_time
-    assert settings.token_issuer == "laurel"
+    assert (settings.token_issuer, settings.audience) == ("laurel", "laurel-app")
 
 
 def test_the_environment_counts_and_an_option_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:

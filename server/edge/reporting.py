@@ -32,7 +32,10 @@ def _shown(error: GraphQLError, language: str) -> GraphQLError:
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
     if original is None or isinstance(original, GraphQLError):
-        return error
+        if "code" in (error.extensions or {}):
+            return error
+        # The document, its variables or its operation name: nothing was executed.
+        return _replaced(error, error.message, {"code": "INVALID_REQUEST"})
     if isinstance(original, DomainError):
         message = messages.text(original.reason, language, **original.facts)
         return _replaced(error, message, {"code": original.code.value})

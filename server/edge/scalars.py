@@ -1,5 +1,6 @@
 """Scalars and value types that every domain shows: large integers, instants, dates and money."""
 
+import re
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -13,16 +14,18 @@ from server import clock, money
 from server.clock import Instant
 
 BigInt = NewType("BigInt", int)
-"""A whole number beyond 32 bits, as a string in JSON."""
+"""A whole number of up to 64 bits; a string in answers, a number or a string in input."""
+
+_BIG_INT = re.compile(r"-?[0-9]{1,19}")
+_BIG_INT_LIMIT = 2**63
 
 
 def _parse_big_int(value: Any) -> BigInt:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise GraphQLError("BigInt takes a string of digits.")
-    try:
-        return BigInt(int(value))
-    except ValueError as error:
-        raise GraphQLError("BigInt takes a string of digits.") from error
+    if type(value) is int or (isinstance(value, str) and _BIG_INT.fullmatch(value)):
+        number = int(value)
+        if -_BIG_INT_LIMIT <= number < _BIG_INT_LIMIT:
+            return BigInt(number)
+    raise GraphQLError("BigInt takes a whole number of up to 64 bits, as a number or a string.")
 
 
 def _shown_instant(instant: Instant) -> str:
@@ -68,7 +71,8 @@ def _parse_decimal(value: Any) -> Decimal:
 SCALARS: dict[object, Any] = {
     BigInt: strawberry.scalar(
         name="BigInt",
-        description="A whole number that may exceed 32 bits, as a string of decimal digits.",
+        description="A whole number of up to 64 bits: in answers a string of decimal digits, in "
+        "input such a string or a number.",
         serialize=str,
         parse_value=_parse_big_int,
     ),

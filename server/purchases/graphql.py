@@ -22,7 +22,7 @@ from server.edge.problems import (
     InvalidInput,
     NotFound,
 )
-from server.edge.scalars import CurrencyCode, Money
+from server.edge.scalars import BigInt, CurrencyCode, Money
 from server.errors import DomainError
 from server.principal import Scope
 from server.purchases import service
@@ -151,15 +151,15 @@ class PurchaseLineInput:
     product_id: str = strawberry.field(
         description="The shop's id of the product: 1 to 64 printable characters."
     )
-    quantity: int = strawberry.field(
+    quantity: BigInt = strawberry.field(
         description="Units, 0 or more; the amounts are for the whole line, whatever the quantity."
     )
-    sales_minor: int = strawberry.field(
+    sales_minor: BigInt = strawberry.field(
         description="What the shop charges for the whole line after its own discounts, in minor "
         "units of the currency, 0 or more."
     )
-    coupon_minor: int = strawberry.field(
-        default=0,
+    coupon_minor: BigInt = strawberry.field(
+        default=BigInt(0),
         description="What a manufacturer's coupon takes off it, in minor units, 0 or more.",
     )
     department: str | None = strawberry.field(

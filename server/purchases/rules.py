@@ -194,7 +194,7 @@ def _check_instant(occurred_at: Instant, now: Instant) -> None:
 def _check_text(text: str, path: Path, maximum: int) -> None:
     if not 1 <= len(text) <= maximum or not text.isprintable():
         raise InvalidInput(
-            "input.text_length",
+            "input.text",
             path=path,
             value=text,
             accepted=f"1 to {maximum} printable characters",

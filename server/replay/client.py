@@ -14,6 +14,7 @@ Data = TypeVar("Data")
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 300.0
+UNAVAILABLE = b'"UNAVAILABLE"'  # stands in an answer whose database could not be used just then
 UNREADY_STATUSES = frozenset((429, 500, 502, 503, 504))
 """The server or a proxy before it is not ready; the same request may be answered later."""
 
@@ -100,7 +101,7 @@ class Client:
                     raise ReplayStopped(
                         f"{about}: the request of {len(body):,} bytes is too large for the server."
                     )
-                if answer.status_code not in UNREADY_STATUSES or _is_graphql(answer):
+                if _is_final(answer):
                     return answer
                 reason = f"HTTP status {answer.status_code}"
             attempt += 1
@@ -112,12 +113,18 @@ def instant_text(instant: clock.Instant) -> str:
     return clock.datetime_of(instant).isoformat().replace("+00:00", "Z")
 
 
-def _is_graphql(answer: httpx2.Response) -> bool:
+def _is_final(answer: httpx2.Response) -> bool:
+    """Whether asking again would not help: the server has decided, or can't be understood."""
+    if answer.status_code not in UNREADY_STATUSES and UNAVAILABLE not in answer.content:
+        return True
     try:
         content = msgspec.json.decode(answer.content)
     except msgspec.DecodeError:
-        return False
-    return isinstance(content, dict) and ("errors" in content or "data" in content)
+        content = None
+    if not isinstance(content, dict) or not ("errors" in content or "data" in content):
+        return answer.status_code not in UNREADY_STATUSES
+    errors = content.get("errors") or ()
+    return not any((error.get("extensions") or {}).get("code") == "UNAVAILABLE" for error in errors)
 
 
 def _refused(error: GraphQLError) -> str:

@@ -54,6 +54,11 @@ def usd(amount: str) -> Json:
 NOW = instant("2026-03-04T17:00:00Z")  # a Wednesday, noon in New York
 NOW_SHOWN = "2026-03-04T17:00:00Z"
 
+SPEC = "application/graphql-response+json"
+"""The media type of answers whose status follows the specification."""
+VERSION = "{ programme { version } }"
+"""What anybody may ask."""
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -216,6 +221,13 @@ async def enrolled(
                     at, (await programme.rulebook()).at(at), external_id=external_id, name=name
                 )
             )
+
+
+def coded(response: httpx2.Response) -> list[str | None]:
+    """The codes of the errors of an answer without data."""
+    body = response.json()
+    assert "data" not in body
+    return [error.get("extensions", {}).get("code") for error in body["errors"]]
 
 
 # ---------------------------------------------------------------- what tills send

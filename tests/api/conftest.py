@@ -13,6 +13,7 @@ from server.programme import service as programme
 from server.settings import Settings, SimulatedTime
 from server.storage import sql
 from server.storage.database import Address
+from tests.api import example
 from tests.api.calling import NOW, Api, Caller, enrolled
 from tests.programme.demo import demo_text
 
@@ -48,3 +49,9 @@ async def till(api: Api) -> Caller:
 async def anna(api: Api) -> int:
     """A member with the external id "anna" and the welcome points of NOW; the id."""
     return await enrolled("anna", name="Anna")
+
+
+@pytest.fixture
+async def household(api: Api, till: Caller) -> Caller:
+    """The household of the worked example at the end of its year, signed in."""
+    return await example.played(api, till)

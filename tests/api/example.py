@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from server.clock import NEVER, Instant
+from server.storage import sql
 from tests.api.calling import Api, Caller, Json, instant, midnight
 
 FILE = Path(__file__).parents[1] / "reference" / "data" / "demo-example.jsonl"
 
 START = Instant(0)
+LAST = instant("2018-01-01T04:59:59.999999Z")
+"""The last instant of the example's year."""
 MONDAYS = (
     "2017-01-09",
     "2017-03-13",
@@ -72,3 +75,10 @@ async def play(
             wish = {"points": 1000, "member": {"externalId": "1"}}
             answers[name] = await api.mutate("redeemPoints", wish, till, at=at)
     return answers
+
+
+async def played(api: Api, till: Caller, *, until: Instant = LAST) -> Caller:
+    """The household once the example was played until then, signed in."""
+    await play(api, till, until=until)
+    (row,) = await sql.fetch("SELECT id FROM members WHERE external_id = '1'")
+    return await api.signed_in(row[0])

@@ -16,7 +16,7 @@ from server.principal import Scope, StaffRole
 from server.storage import sql
 from tests.api.calling import NOBODY, NOW, PARTNER, Api, Caller, Json, dump, new_key, purchase_input
 from tests.api.contract import access_of, mutations, root_fields
-from tests.api.test_idempotency import give_points
+from tests.api.redeeming import give_points
 from tests.programme.demo import demo_text
 
 QUERIES: dict[str, str] = {

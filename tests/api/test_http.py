@@ -1,210 +1,25 @@
-"""GraphQL over HTTP: what is no request, how answers are marked, and what a fault gives away."""
+"""GraphQL over HTTP: how answers are marked, what a fault gives away, the other addresses."""
 
-import gzip
-import json
-from typing import Any
-
-import httpx2
 import pytest
 import structlog.testing
 
-from server import clock
-from server.app import MAXIMUM_BODY_BYTES, create_app
 from server.members import service as members
 from server.principal import Scope
-from server.programme import service as programme
 from server.purchases import service as purchases
-from server.settings import InvalidSettings, Mode, Settings, SimulatedTime, read
 from server.storage import sql
 from tests.api.calling import (
     NOW,
-    NOW_SHOWN,
+    SPEC,
+    VERSION,
     Api,
     Caller,
     Json,
+    coded,
     dump,
-    instant,
     new_key,
     purchase_input,
 )
 from tests.api.contract import mutation_document
-
-SPEC = "application/graphql-response+json"
-VERSION = "{ programme { version } }"
-JSON = {"Content-Type": "application/json"}
-
-
-def coded(response: httpx2.Response) -> list[str | None]:
-    body = response.json()
-    assert "data" not in body
-    return [error.get("extensions", {}).get("code") for error in body["errors"]]
-
-
-# ---------------------------------------------------------------- bodies
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"null",
-        b"1",
-        b"[1]",
-        b'"x"',
-        b"true",
-        b"[]",
-        b'[{"query": "{ programme { version } }"}]',
-        b"",
-        b"{",
-        b"not JSON",
-        b"{'query': 1}",
-        b'{"query": "\xff"}',
-        '{"query": "é"}'.encode("latin-1"),
-        '{"query": "{ programme { version } }"}'.encode("utf-16"),
-        b'{"query": "\\ud800"}',
-        b'{"query": NaN}',
-        b"[" * 100_000,
-        b"{}",
-        b'{"query": null}',
-        b'{"query": 1}',
-        b'{"query": ["x"]}',
-        b'{"query": {"x": 1}}',
-        b'{"query": "{ programme { version } }", "variables": [1]}',
-        b'{"query": "{ programme { version } }", "variables": "x"}',
-        b'{"query": "{ programme { version } }", "variables": 1}',
-        b'{"query": "{ programme { version } }", "operationName": 1}',
-        b'{"query": "{ programme { version } }", "operationName": "Other"}',
-        b'{"query": "{ programme { version } }", "extensions": 1}',
-    ],
-)
-@pytest.mark.parametrize("accept", ["application/json", SPEC])
-async def test_a_body_that_is_no_request_is_refused_as_such(
-    api: Api, body: bytes, accept: str
-) -> None:
-    response = await api.client.post("/graphql", content=body, headers={**JSON, "Accept": accept})
-    assert 400 <= response.status_code < 500 or "errors" in response.json()
-    assert response.status_code != 500
-    assert "INTERNAL" not in coded(response)
-
-
-@pytest.mark.parametrize(
-    "empty", ["", "   ", "# only a comment", "fragment F on Query { __typename }"]
-)
-async def test_a_document_without_an_operation(api: Api, empty: str) -> None:
-    response = await api.client.post("/graphql", json={"query": empty}, headers={"Accept": SPEC})
-    assert response.status_code == 400
-    assert "INTERNAL" not in coded(response)
-
-
-async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
-    most = MAXIMUM_BODY_BYTES
-    frame = len(b'{"query":"' + VERSION.encode() + b'"}')
-    for size, status in ((most, 200), (most + 1, 413), (2 * most, 413)):
-        padded = VERSION + " " * (size - frame)
-        content = b'{"query":"' + padded.encode() + b'"}'
-        assert len(content) == size
-        response = await api.client.post("/graphql", content=content, headers=JSON)
-        assert response.status_code == status, size
-
-
-async def test_a_body_that_does_not_say_its_length_is_cut_off_too(api: Api) -> None:
-    async def endless() -> Any:
-        for _ in range(MAXIMUM_BODY_BYTES // 65536 + 1):
-            yield b" " * 65536
-
-    response = await api.client.post("/graphql", content=endless(), headers=JSON)
-    assert response.status_code == 413
-
-
-@pytest.mark.parametrize(
-    "media_type",
-    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "x"],
-)
-async def test_another_media_type_is_refused(api: Api, media_type: str, till: Caller) -> None:
-    """So that no page of another site can send one with a form."""
-    before = await dump()
-    body = {
-        "query": mutation_document("recordPurchase"),
-        "variables": {
-            "input": {
-                "idempotencyKey": "k",
-                "purchase": purchase_input(member={"externalId": "x"}, enrolIfUnknown=True),
-            }
-        },
-    }
-    response = await api.client.post(
-        "/graphql",
-        content=json.dumps(body).encode(),
-        headers={"Content-Type": media_type, **till.headers},
-    )
-    assert 400 <= response.status_code < 500
-    assert await dump() == before
-
-
-async def test_a_compressed_body_is_not_taken_for_json(api: Api) -> None:
-    response = await api.client.post(
-        "/graphql",
-        content=gzip.compress(json.dumps({"query": VERSION}).encode()),
-        headers={**JSON, "Content-Encoding": "gzip"},
-    )
-    assert response.status_code in (400, 415)
-
-
-async def test_keys_that_nobody_knows_are_passed_over(api: Api) -> None:
-    response = await api.client.post("/graphql", json={"query": VERSION, "id": 7, "x": None})
-    assert response.json() == {"data": {"programme": {"version": 1}}}
-
-
-# ---------------------------------------------------------------- methods
-
-
-async def test_a_query_may_be_sent_with_get(api: Api) -> None:
-    response = await api.client.get("/graphql", params={"query": VERSION})
-    assert response.json() == {"data": {"programme": {"version": 1}}}
-    query = "query ($at: DateTime!) { programme(at: $at) { version } }"
-    response = await api.client.get(
-        "/graphql", params={"query": query, "variables": json.dumps({"at": NOW_SHOWN})}
-    )
-    assert response.json() == {"data": {"programme": {"version": 1}}}
-
-
-@pytest.mark.parametrize("variables", ["x", "1", "[1]", '"x"', "{"])
-async def test_variables_of_a_get_that_are_none(api: Api, variables: str) -> None:
-    response = await api.client.get("/graphql", params={"query": VERSION, "variables": variables})
-    assert response.status_code == 400
-    assert "INTERNAL" not in coded(response)
-
-
-async def test_a_mutation_may_not_be_sent_with_get(api: Api, till: Caller) -> None:
-    before = await dump()
-    given = {
-        "idempotencyKey": "k",
-        "purchase": purchase_input(member={"externalId": "x"}, enrolIfUnknown=True),
-    }
-    response = await api.client.get(
-        "/graphql",
-        params={
-            "query": mutation_document("recordPurchase"),
-            "variables": json.dumps({"input": given}),
-        },
-        headers=till.headers,
-    )
-    assert response.status_code in (400, 405)
-    assert await dump() == before
-
-
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-async def test_other_methods_are_refused(api: Api, method: str) -> None:
-    response = await api.client.request(method, "/graphql", json={"query": VERSION})
-    assert response.status_code == 405
-
-
-async def test_a_browser_is_shown_the_page_and_a_client_is_not(api: Api) -> None:
-    page = await api.client.get("/graphql", headers={"Accept": "text/html"})
-    assert page.status_code == 200
-    assert page.headers["content-type"].startswith("text/html")
-    root = await api.client.get("/")
-    assert (root.status_code, root.headers["location"]) == (307, "/graphql")
-
 
 # ---------------------------------------------------------------- answers
 
@@ -303,7 +118,6 @@ async def test_a_fault_of_a_field_spoils_no_other(
         raise ZeroDivisionError(SECRET)
 
     manager = await api.key(*Scope)
-    monkeypatch.setattr(members, "find_member", fails)
     monkeypatch.setattr("server.cards.service.member_of", fails)
     with structlog.testing.capture_logs():
         response = await api.send(
@@ -424,108 +238,3 @@ async def test_other_addresses_lead_nowhere(api: Api) -> None:
     for path in ("/graphql/", "/nothing", "/.env", "/graphql/../healthz/x"):
         response = await api.client.get(path)
         assert response.status_code in (307, 404)
-
-
-# ---------------------------------------------------------------- simulated time
-
-
-async def at_time(api: Api, caller: Caller, moment: str) -> httpx2.Response:
-    return await api.client.post(
-        "/graphql",
-        json={"query": VERSION},
-        headers={**caller.headers, "Laurel-Simulated-Time": moment},
-    )
-
-
-async def test_only_a_key_with_the_scope_names_the_time(api: Api, till: Caller) -> None:
-    others = [
-        await api.key(*(set(Scope) - {Scope.SIMULATE_TIME})),
-        await api.member("anna"),
-        Caller(),
-    ]
-    for caller in others:
-        response = await at_time(api, caller, NOW_SHOWN)
-        assert response.status_code == 400
-        assert coded(response) == ["SIMULATED_TIME_REFUSED"]
-    assert (await at_time(api, till, NOW_SHOWN)).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "moment",
-    [
-        "",
-        "now",
-        "2026-03-04",
-        "2026-03-04T12:00:00",
-        "1",
-        "0001-01-01T00:00:00Z",
-        "1969-12-31T23:59:59.999999Z",
-        "9000-01-01T00:00:00Z",
-        "9999-12-31T23:59:59-01:00",
-    ],
-)
-async def test_a_time_that_is_none_is_refused(api: Api, till: Caller, moment: str) -> None:
-    response = await at_time(api, till, moment)
-    assert response.status_code == 400
-    assert coded(response) == ["SIMULATED_TIME_REFUSED"]
-
-
-@pytest.mark.parametrize("moment", ["1970-01-01T00:00:00Z", "8999-12-31T23:59:59.999999Z"])
-async def test_everything_can_be_reckoned_at_the_first_and_last_time(
-    api: Api, till: Caller, moment: str
-) -> None:
-    bought = await api.record(
-        till,
-        at=instant(moment),
-        occurredAt=moment,
-        member={"externalId": "anna"},
-        enrolIfUnknown=True,
-    )
-    assert bought["points"] == 200
-    query = (
-        "{ members { nodes { points { available nextExpiry { points } } tier { name }"
-        " challenges { periodStart periodEnd } cashback { monthAccrued { amount } } } }"
-        " insights { months { month } retention { cohort } } }"
-    )
-    data = await api.data(query, caller=till, at=instant(moment))
-    assert data["members"]["nodes"][0]["points"]["available"] == 100
-
-
-async def test_the_time_of_a_request_is_its_own(api: Api, till: Caller, anna: int) -> None:
-    query = '{ member(by: {externalId: "anna"}) { points { available } } }'
-    at = {"available": [instant("2026-03-05T00:00:00Z"), instant("2027-03-05T00:00:00Z")]}
-    seen = [(await api.data(query, caller=till, at=moment)) for moment in at["available"]]
-    assert [one["member"]["points"]["available"] for one in seen] == [100, 0]
-    before = clock.system_now()
-    assert before <= clock.now()
-
-
-async def test_a_server_that_does_not_take_the_time_refuses_it(database: object) -> None:
-    await members.prepare_keys()
-    app = create_app(Settings(simulated_time=SimulatedTime.REFUSE), opens_database=False)
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as client:
-        api = Api(client)
-        response = await at_time(api, await api.key(*Scope), NOW_SHOWN)
-    assert response.status_code == 400
-    assert coded(response) == ["SIMULATED_TIME_REFUSED"]
-    assert response.json()["errors"][0]["message"] == (
-        "This server does not take the time from requests."
-    )
-
-
-def test_simulated_time_is_refused_in_production() -> None:
-    with pytest.raises(InvalidSettings, match="LAUREL_SIMULATED_TIME=accept is refused"):
-        read(
-            mode=Mode.PRODUCTION,
-            simulated_time=SimulatedTime.ACCEPT,
-            issuer="https://loyalty.example.com",
-        )
-    assert not Settings().accepts_simulated_time
-
-
-async def test_a_version_published_later_counts_from_then(api: Api, till: Caller) -> None:
-    """The terms of a request are those of its own time."""
-    assert (await programme.rulebook()).newest_version == 1
-    for moment in (NOW_SHOWN, "2017-01-01T00:00:00Z"):
-        assert (await at_time(api, till, moment)).json()["data"] == {"programme": {"version": 1}}

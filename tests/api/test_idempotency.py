@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from server.clock import NEVER, Instant
+from server.clock import Instant
 from server.members import service as members
 from server.principal import Scope, StaffRole
 from server.storage import sql
@@ -23,6 +23,7 @@ from tests.api.calling import (
     purchase_input,
 )
 from tests.api.contract import mutations, takes_key
+from tests.api.redeeming import give_points, rich
 from tests.members.people import PASSWORD, PASSWORD_HASH
 from tests.programme.demo import demo_yaml
 
@@ -124,22 +125,16 @@ async def _record_many(api: Api) -> Case:
     return Case(keys[0], given, {"purchases": purchases[:1]}, keys[1], given)
 
 
-async def _rich(api: Api, external_id: str) -> Caller:
-    caller = await api.member(external_id)
-    await give_points(caller.member_id, 5000)
-    return caller
-
-
 @case("redeemPoints", "PointsRedeemed")
 async def _redeem(api: Api) -> Case:
-    callers = [await _rich(api, name) for name in ("anna", "bob")]
+    callers = [await rich(api, name, 5000) for name in ("anna", "bob")]
     return Case(callers[0], {"points": 1000}, {"points": 2000}, callers[1], {"points": 1000})
 
 
 @case("redeemPointsForMembers", "PointsRedeemedForMembers")
 async def _redeem_many(api: Api) -> Case:
     for name in ("anna", "bob"):
-        await _rich(api, name)
+        await rich(api, name, 5000)
     keys = [await api.key(Scope.POINTS_REDEEM) for _ in range(2)]
     wishes = [
         {"member": {"externalId": name}, "points": 1000} for name in ("anna", "bob", "nobody")
@@ -156,31 +151,6 @@ async def _publish(api: Api) -> Case:
         for points in (200, 300)
     )
     return Case(callers[0], richer, other, callers[1], other)
-
-
-async def give_points(member_id: int, points: int) -> None:
-    """A lot of points that never expires, as the ledger would have it but for its journal."""
-    async with sql.transaction():
-        (account,) = await sql.fetch(
-            "SELECT id, balance FROM ledger_accounts WHERE member_id = $1 AND asset = 'POINTS'",
-            member_id,
-        )
-        await sql.execute(
-            "INSERT INTO lots (id, member_id, account_id, sequence, amount, remaining, earned_at,"
-            " available_at, expires_at, reason, rule, programme_version)"
-            " VALUES ($1, $2, $3, 1000000, $4, $4, 0, 0, $5, 'purchase', 'test', 1)",
-            member_id + 1_000_000,
-            member_id,
-            account[0],
-            points,
-            NEVER,
-        )
-        await sql.execute(
-            "UPDATE ledger_accounts SET balance = balance + $1, granted_total = granted_total + $1"
-            " WHERE id = $2",
-            points,
-            account[0],
-        )
 
 
 def test_every_mutation_takes_a_key_and_has_a_case() -> None:

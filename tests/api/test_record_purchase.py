@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from server import clock
 from server.cards.service import card_of
 from server.edge.nodes import global_id
 from server.principal import Scope
 from tests.api import example
 from tests.api.calling import (
     NOW,
+    NOW_SHOWN,
     Api,
     Caller,
     Json,
@@ -331,6 +333,18 @@ async def test_the_last_cashback_of_a_month_is_cut_and_the_next_month_starts_ane
     assert await cashback_of("2026-02-10T12:00:00Z", 250) == ("0.02", "0.03")
     assert await cashback_of("2026-02-10T12:00:00Z", 250) == ("0.00", "0.05")
     assert await cashback_of("2026-03-01T05:00:00Z", 250) == ("0.05", "0.00")
+
+
+async def test_a_late_purchase_counts_when_it_was_made(api: Api, till: Caller, anna: int) -> None:
+    """A purchase of last week, sent today, is available at once if its three days are over."""
+    told = await api.record(till, occurredAt="2026-02-20T12:00:00Z")
+    assert told["earned"][0]["availableAt"] == "2026-02-23T05:00:00Z"
+    with clock.moved_to(NOW):
+        found = await api.data(
+            '{ member(by: {externalId: "anna"}) { points { available pending } } }', caller=till
+        )
+    assert found["member"]["points"] == {"available": 200, "pending": 0}
+    assert NOW_SHOWN > "2026-02-23"
 
 
 async def test_one_external_id_of_two_partners_is_two_purchases(

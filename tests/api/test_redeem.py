@@ -1,10 +1,8 @@
-"""redeemPoints and redeemPointsForMembers: whose points, how many, which first; no trace if not."""
+"""redeemPoints: whose points, how many, which first; no trace if not."""
 
 import asyncio
 import re
 from typing import Any
-
-import pytest
 
 from server.cards import rules as card_rules
 from server.cards import service as cards
@@ -12,32 +10,9 @@ from server.edge.nodes import global_id
 from server.principal import Scope, StaffRole
 from server.storage import sql
 from tests.api import example
-from tests.api.calling import (
-    NOW,
-    NOW_SHOWN,
-    Api,
-    Caller,
-    Json,
-    dump,
-    enrolled,
-    instant,
-    line,
-    midnight,
-    new_key,
-    usd,
-)
-from tests.api.test_idempotency import give_points
-from tests.api.test_record_purchase_refusals import invalid, not_found, unusable
-
-ANNA: Json = {"member": {"externalId": "anna"}}
-STEP = "Points are redeemed in steps of 1000."
-
-
-async def rich(api: Api, external_id: str, points: int) -> Caller:
-    """A member with that many points besides the 100 of the welcome."""
-    caller = await api.member(external_id)
-    await give_points(caller.member_id, points)
-    return caller
+from tests.api.calling import NOW, NOW_SHOWN, Api, Caller, Json, dump, instant, line, midnight, usd
+from tests.api.redeeming import ANNA, STEP, rich
+from tests.api.refusals import invalid, not_found, unusable
 
 
 async def points_of(api: Api, member: Caller, *, at: Any = NOW) -> Json:
@@ -169,6 +144,17 @@ async def test_value_stays_with_a_member_whose_card_is_blocked(api: Api, till: C
     assert told["__typename"] == "PointsRedeemed"
 
 
+async def test_a_till_redeems_only_with_the_scope(api: Api, till: Caller, anna: int) -> None:
+    other = await api.key(Scope.PURCHASES_WRITE)
+    before = await dump()
+    document = (
+        "mutation ($input: RedeemPointsInput!) { redeemPoints(input: $input) { __typename } }"
+    )
+    given = {"input": {"idempotencyKey": "k", "points": 1000, **ANNA}}
+    assert await api.codes(document, given, other) == ["FORBIDDEN"]
+    assert await dump() == before
+
+
 # ---------------------------------------------------------------- how many
 
 
@@ -291,129 +277,3 @@ async def test_purchases_and_redemptions_at_once_lose_nothing(api: Api, till: Ca
     assert all("code" not in answer for answer in answers)
     points = await points_of(api, anna)
     assert (points["available"], points["pending"], points["lifetimeRedeemed"]) == (100, 80, 8000)
-
-
-# ---------------------------------------------------------------- many
-
-
-async def test_a_batch_of_redemptions_answers_each_by_itself(api: Api, till: Caller) -> None:
-    anna, bob = await rich(api, "anna", 2400), await rich(api, "bob", 1000)
-    blocked = await enrolled("carl")
-    number = (await cards.card_of(blocked)).number
-    async with sql.transaction():
-        await cards.block(blocked, NOW)
-    wishes = [
-        {**ANNA, "points": 1000},
-        {"member": {"externalId": "nobody"}, "points": 1000},
-        {**ANNA, "points": 1500},
-        {"member": {"id": bob.id}, "points": 1000},
-        {"member": {"id": "malformed"}, "points": 1000},
-        {"member": {"cardNumber": number}, "points": 1000},
-        {**ANNA, "points": 2000},
-        {"member": {"id": anna.id}, "points": 1000},
-    ]
-    told = await api.mutate("redeemPointsForMembers", {"redemptions": wishes}, till)
-    at = ["input", "redemptions"]
-    answers = told["answers"]
-    assert [answer.get("pointsAvailableAfter") for answer in answers] == [
-        1500,
-        None,
-        None,
-        100,
-        None,
-        None,
-        None,
-        500,
-    ]
-    assert [answers[place] for place in (1, 2, 4, 5, 6)] == [
-        not_found([*at, "1", "member", "externalId"]),
-        invalid([*at, "2", "points"], "1500", "1000 or a multiple of it", STEP),
-        invalid(
-            [*at, "4", "member", "id"],
-            "malformed",
-            "the id of a Member",
-            "This is not an id of that kind.",
-        ),
-        unusable(
-            [*at, "5", "member", "cardNumber"],
-            "BLOCKED",
-            "This card is blocked. It works again once it is unblocked.",
-        ),
-        {
-            "__typename": "InsufficientPoints",
-            "code": "INSUFFICIENT_POINTS",
-            "message": "1500 points are available, 2000 are needed: 500 short.",
-            "available": 1500,
-            "required": 2000,
-            "shortBy": 500,
-        },
-    ]
-
-
-@pytest.mark.parametrize("count", [0, 501])
-async def test_a_count_of_redemptions_that_no_batch_has(
-    api: Api, till: Caller, anna: int, count: int
-) -> None:
-    wishes = [{"member": {"id": "malformed"}, "points": 1}] * count
-    before = await dump()
-    assert await api.mutate("redeemPointsForMembers", {"redemptions": wishes}, till) == invalid(
-        ["input", "redemptions"],
-        f"{count} redemptions",
-        "1 to 500 redemptions",
-        "That many redemptions can't be made in one call.",
-    )
-    assert await dump() == before
-
-
-@pytest.mark.parametrize(
-    "wish",
-    [
-        {**ANNA, "points": 1000},
-        {**ANNA, "points": 1},
-        {"member": {"externalId": "nobody"}, "points": 1000},
-        {"member": {"id": "malformed"}, "points": 1000},
-    ],
-    ids=["short", "step", "unknown", "malformed"],
-)
-async def test_a_batch_that_is_refused_throughout_leaves_no_trace_and_its_key_free(
-    api: Api, till: Caller, anna: int, wish: Json
-) -> None:
-    key = new_key()
-    before = await dump()
-    told = await api.mutate("redeemPointsForMembers", {"redemptions": [wish, wish]}, till, key=key)
-    assert told["__typename"] == "PointsRedeemedForMembers"
-    assert ["code" in answer for answer in told["answers"]] == [True, True]
-    assert await dump() == before
-    await give_points(anna, 1000)
-    told = await api.mutate(
-        "redeemPointsForMembers", {"redemptions": [{**ANNA, "points": 1000}]}, till, key=key
-    )
-    assert told["answers"][0]["__typename"] == "PointsRedeemed"
-
-
-async def test_redemptions_for_many_members_cost_the_same_statements(
-    api: Api, till: Caller
-) -> None:
-    counts = []
-    for turn, size in enumerate((1, 1, 20)):  # the first one also fills what is kept in memory
-        wishes = []
-        for number in range(size):
-            name = f"member-{turn}-{number}"
-            await give_points(await enrolled(name), 1000)
-            wishes.append({"member": {"externalId": name}, "points": 1000})
-        with sql.counted_statements() as statements:
-            told = await api.mutate("redeemPointsForMembers", {"redemptions": wishes}, till)
-        assert {answer["__typename"] for answer in told["answers"]} == {"PointsRedeemed"}
-        counts.append(len(statements))
-    assert counts[1] == counts[2]
-
-
-async def test_a_till_redeems_only_with_the_scope(api: Api, till: Caller, anna: int) -> None:
-    other = await api.key(Scope.PURCHASES_WRITE)
-    before = await dump()
-    document = (
-        "mutation ($input: RedeemPointsInput!) { redeemPoints(input: $input) { __typename } }"
-    )
-    given = {"input": {"idempotencyKey": "k", "points": 1000, **ANNA}}
-    assert await api.codes(document, given, other) == ["FORBIDDEN"]
-    assert await dump() == before

@@ -38,8 +38,8 @@ async def test_who_has_no_card(enrol: Enrol) -> None:
 async def test_a_till_finds_a_member_by_number(enrol: Enrol) -> None:
     member = await enrol()
     card = await issued(member)
-    assert await service.member_by_number(card.number) == member
-    assert await service.member_by_number(rules.grouped_number(card.number)) == member
+    for number in (card.number, rules.grouped_number(card.number)):
+        assert await service.member_of(MemberReference(card_number=number)) == member
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ async def test_a_card_that_does_not_work_is_refused(
     card = await issued(member)
     await done(verb, member)
     with pytest.raises(CardUnusable) as refusal:
-        await service.member_by_number(card.number, path=("input", "member", "cardNumber"))
+        await service.member_of(MemberReference(card_number=card.number), path=("input", "member"))
     assert (refusal.value.reason, refusal.value.status) == (reason, status)
     assert refusal.value.path == ("input", "member", "cardNumber")
     assert (await service.card_by_number(card.number)).status == status
@@ -70,20 +70,20 @@ async def test_a_lost_card_that_was_replaced_is_replaced(enrol: Enrol) -> None:
     await done(service.report_lost, member)
     await done(service.replace, member)
     with pytest.raises(CardUnusable) as refusal:
-        await service.member_by_number(card.number)
+        await service.member_of(MemberReference(card_number=card.number))
     assert refusal.value.reason == "card.replaced"
 
 
 async def test_a_number_of_no_card(database: object) -> None:
     with pytest.raises(NotFound) as refusal:
-        await service.member_by_number(UNKNOWN_NUMBER, path=("number",))
+        await service.card_by_number(UNKNOWN_NUMBER, path=("number",))
     assert (refusal.value.reason, refusal.value.path) == ("card.not_found", ("number",))
 
 
 async def test_a_slip_costs_no_look_up(database: object) -> None:
     with sql.counted_statements() as statements:
         with pytest.raises(InvalidInput):
-            await service.member_by_number("9012345678901239")
+            await service.card_by_number("9012345678901239")
         (refusal,) = await service.members_by_number(["9012345678901239"])
     assert isinstance(refusal, InvalidInput)
     assert not statements

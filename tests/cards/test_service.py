@@ -8,7 +8,7 @@ import pytest
 
 from server.cards import models, rules, service
 from server.cards.rules import CardStatus
-from server.cards.service import CardView
+from server.cards.service import CardView, MemberReference
 from server.clock import Instant
 from server.errors import CardUnusable, NotFound
 from server.storage import sql
@@ -108,7 +108,7 @@ async def test_blocking_and_unblocking(enrol: Enrol) -> None:
     assert blocked == msgspec.structs.replace(card, status=CardStatus.BLOCKED)
     assert await stored(card.id) == ("blocked", LATER, None)
     assert await done(service.unblock, member) == card
-    assert await service.member_by_number(card.number) == member
+    assert await service.member_of(MemberReference(card_number=card.number)) == member
 
 
 @pytest.mark.parametrize("verb", [service.block, service.report_lost], ids=["block", "lost"])
@@ -162,7 +162,7 @@ async def test_a_new_card_takes_the_place_of_the_old(enrol: Enrol, before: Verb 
     assert new.number != old.number
     assert (await stored(old.id))[:2] == ("replaced", LATER)
     assert await service.card_of(member) == new
-    assert await service.member_by_number(new.number) == member
+    assert await service.member_of(MemberReference(card_number=new.number)) == member
 
 
 async def test_one_card_is_replaced_once_however_often_it_is_asked(enrol: Enrol) -> None:

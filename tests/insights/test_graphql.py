@@ -13,8 +13,8 @@ from server.edge.scalars import SCALARS
 from server.insights.graphql import InsightsQueries
 from server.principal import ANONYMOUS, Principal, PrincipalKind, Scope, StaffRole
 from server.storage import sql
-from tests.insights.playing import publish, record
 from tests.insights.test_service import as_of, bought
+from tests.playing import publish, record
 from tests.programme.demo import demo
 
 schema = strawberry.Schema(query=InsightsQueries, config=StrawberryConfig(scalar_map=SCALARS))

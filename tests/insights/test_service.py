@@ -22,15 +22,8 @@ from server.money import POINTS
 from server.programme import service as programme
 from server.storage import sql
 from server.storage.database import Address, opened
-from tests.insights.playing import (
-    Json,
-    check_reports,
-    instant,
-    month_row,
-    play,
-    publish,
-    record,
-)
+from tests.insights.rows import Json, check_reports, month_row
+from tests.playing import instant, play, publish, record
 from tests.postgres import create_database, drop_database
 from tests.programme.demo import demo
 from tests.reference import programme_reference

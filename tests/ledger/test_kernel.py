@@ -26,8 +26,8 @@ from tests.ledger.books import (
     whole_statement,
 )
 from tests.ledger.model import ModelAccount, TooLittle, TooMuch
+from tests.playing import undone
 from tests.properties import trying
-from tests.properties.playing import undone
 
 MEMBERS = 2
 WAITS = (0, 1, SECOND, DAY // 2, DAY, 3 * DAY, 40 * DAY)

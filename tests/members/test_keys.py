@@ -47,7 +47,9 @@ async def test_the_published_key_checks_our_tokens(keys: Address) -> None:
         "alg": "EdDSA",
     }
     assert sorted(published) == ["alg", "crv", "kid", "kty", "use", "x"]  # nothing private
-    claims = jwt.decode(tokens.access_token, PyJWK(published), audience="laurel", issuer="laurel")
+    claims = jwt.decode(
+        tokens.access_token, PyJWK(published), audience="laurel-app", issuer="laurel"
+    )
     assert claims["kind"] == "member"
 
 

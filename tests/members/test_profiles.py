@@ -59,7 +59,7 @@ async def test_an_external_id_stands_for_one_member(database: Address) -> None:
     with pytest.raises(ExternalIdConflict) as caught:
         await enrolled(person("Eve", "2375"))
     assert (caught.value.external_id, caught.value.path) == ("2375", ("externalId",))
-    assert await members.find_member(external_id="2375") == member_id
+    assert await members.members_by_external_id(["2375"]) == {"2375": member_id}
     assert await count("members") == 1
 
 
@@ -166,12 +166,12 @@ async def test_nobody_is_found_without_asking(database: Address) -> None:
     with sql.counted_statements() as statements:
         assert await members.profiles([]) == {}
         assert await members.members_by_external_id([]) == {}
-        assert await members.find_member(external_id="\x00") is None
+        assert await members.members_by_external_id(["\x00"]) == {}
     assert statements == []
 
 
 async def test_an_unknown_member_is_not_found(database: Address) -> None:
-    assert await members.find_member(external_id="2375") is None
+    assert await members.members_by_external_id(["2375"]) == {}
     with pytest.raises(NotFound) as caught:
         await members.profile(1)
     assert caught.value.reason == "member.not_found"

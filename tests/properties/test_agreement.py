@@ -7,18 +7,9 @@ from hypothesis import strategies as st
 
 from server.clock import LocalDay
 from server.storage.database import Address
+from tests.playing import day_of, days_of, has_redemptions, instant, publish, record, redeem, undone
 from tests.properties import trying
-from tests.properties.playing import (
-    day_of,
-    days_of,
-    has_redemptions,
-    instant,
-    member_rows,
-    publish,
-    record,
-    redeem,
-    undone,
-)
+from tests.properties.rows import member_rows
 from tests.reference.basket_amounts import Basket, Programme
 from tests.reference.programme_reference import play
 from tests.reference.strategies import baskets, programmes

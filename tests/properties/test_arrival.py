@@ -23,16 +23,9 @@ from server.programme import service as programme
 from server.purchases.service import EarnedRule, RecordedPurchase
 from server.storage.database import Address
 from server.tiers import service as tiers
+from tests.playing import day_of, end_of, instant, publish, record, undone
 from tests.properties import trying
-from tests.properties.playing import (
-    day_of,
-    end_of,
-    instant,
-    member_rows,
-    publish,
-    record,
-    undone,
-)
+from tests.properties.rows import member_rows
 from tests.properties.test_agreement import cuts_of, parts
 from tests.reference.basket_amounts import Basket, Programme, amounts_of
 from tests.reference.programme_reference import play

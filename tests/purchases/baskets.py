@@ -1,6 +1,7 @@
 """Programmes and purchases for tests: the demo's rules with changes, and short baskets."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
@@ -33,13 +34,9 @@ def programme_with(changes: Changes | None = None) -> Programme:
 
 async def publish(changes: Changes | None = None, *, at: Instant | None = None) -> None:
     """Makes these rules the programme, from the instant on if another was published before."""
-    async with sql.transaction():
-        await service.publish(
-            document_with(changes),
-            published_by="test",
-            effective_at=at,
-            allow_past=True,
-        )
+    with nullcontext() if at is None else clock.moved_to(at):
+        async with sql.transaction():
+            await service.publish(document_with(changes), published_by="test")
 
 
 def at(text: str) -> Instant:

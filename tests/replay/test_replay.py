@@ -123,6 +123,19 @@ def test_a_server_that_is_not_ready_is_asked_again(
     assert differences(tmp_path / "out", document, baskets) == []
 
 
+def test_a_server_whose_database_is_away_is_asked_again(
+    tmp_path: Path, short: tuple[Json, list[Json]]
+) -> None:
+    document, baskets = short
+    away = b'{"errors": [{"message": "Try again.", "extensions": {"code": "UNAVAILABLE"}}]}'
+    laurel = FakeLaurel(document)
+    laurel.instead = {1: (503, away), 3: (200, away)}
+    with laurel.running():
+        code, said = run_silently(options_for(tmp_path, document, baskets, url=laurel.url))
+    assert code == 0, said
+    assert differences(tmp_path / "out", document, baskets) == []
+
+
 def test_a_server_that_stays_away_ends_the_replay_which_then_continues(
     tmp_path: Path, short: tuple[Json, list[Json]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,179 @@
+"""GraphQL over HTTP: which bodies, media types and methods are requests, and which are refused."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from server.app import MAXIMUM_BODY_BYTES
+from tests.api.calling import NOW_SHOWN, SPEC, VERSION, Api, Caller, coded, dump, purchase_input
+from tests.api.contract import mutation_document
+
+JSON = {"Content-Type": "application/json"}
+
+
+# ---------------------------------------------------------------- bodies
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b"1",
+        b"[1]",
+        b'"x"',
+        b"true",
+        b"[]",
+        b'[{"query": "{ programme { version } }"}]',
+        b"",
+        b"{",
+        b"not JSON",
+        b"{'query': 1}",
+        b'{"query": "\xff"}',
+        '{"query": "é"}'.encode("latin-1"),
+        '{"query": "{ programme { version } }"}'.encode("utf-16"),
+        b'{"query": "\\ud800"}',
+        b'{"query": NaN}',
+        b"[" * 100_000,
+        b"{}",
+        b'{"query": null}',
+        b'{"query": 1}',
+        b'{"query": ["x"]}',
+        b'{"query": {"x": 1}}',
+        b'{"query": "{ programme { version } }", "variables": [1]}',
+        b'{"query": "{ programme { version } }", "variables": "x"}',
+        b'{"query": "{ programme { version } }", "variables": 1}',
+        b'{"query": "{ programme { version } }", "operationName": 1}',
+        b'{"query": "{ programme { version } }", "operationName": "Other"}',
+        b'{"query": "{ programme { version } }", "extensions": 1}',
+    ],
+)
+@pytest.mark.parametrize("accept", ["application/json", SPEC])
+async def test_a_body_that_is_no_request_is_refused_as_such(
+    api: Api, body: bytes, accept: str
+) -> None:
+    response = await api.client.post("/graphql", content=body, headers={**JSON, "Accept": accept})
+    assert 400 <= response.status_code < 500 or "errors" in response.json()
+    assert response.status_code != 500
+    assert "INTERNAL" not in coded(response)
+
+
+@pytest.mark.parametrize(
+    "empty", ["", "   ", "# only a comment", "fragment F on Query { __typename }"]
+)
+async def test_a_document_without_an_operation(api: Api, empty: str) -> None:
+    response = await api.client.post("/graphql", json={"query": empty}, headers={"Accept": SPEC})
+    assert response.status_code == 400
+    assert "INTERNAL" not in coded(response)
+
+
+async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
+    most = MAXIMUM_BODY_BYTES
+    frame = len(b'{"query":"' + VERSION.encode() + b'"}')
+    for size, status in ((most, 200), (most + 1, 413), (2 * most, 413)):
+        padded = VERSION + " " * (size - frame)
+        content = b'{"query":"' + padded.encode() + b'"}'
+        assert len(content) == size
+        response = await api.client.post("/graphql", content=content, headers=JSON)
+        assert response.status_code == status, size
+
+
+async def test_a_body_that_does_not_say_its_length_is_cut_off_too(api: Api) -> None:
+    async def endless() -> Any:
+        for _ in range(MAXIMUM_BODY_BYTES // 65536 + 1):
+            yield b" " * 65536
+
+    response = await api.client.post("/graphql", content=endless(), headers=JSON)
+    assert response.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "x"],
+)
+async def test_another_media_type_is_refused(api: Api, media_type: str, till: Caller) -> None:
+    """So that no page of another site can send one with a form."""
+    before = await dump()
+    body = {
+        "query": mutation_document("recordPurchase"),
+        "variables": {
+            "input": {
+                "idempotencyKey": "k",
+                "purchase": purchase_input(member={"externalId": "x"}, enrolIfUnknown=True),
+            }
+        },
+    }
+    response = await api.client.post(
+        "/graphql",
+        content=json.dumps(body).encode(),
+        headers={"Content-Type": media_type, **till.headers},
+    )
+    assert 400 <= response.status_code < 500
+    assert await dump() == before
+
+
+async def test_a_compressed_body_is_not_taken_for_json(api: Api) -> None:
+    response = await api.client.post(
+        "/graphql",
+        content=gzip.compress(json.dumps({"query": VERSION}).encode()),
+        headers={**JSON, "Content-Encoding": "gzip"},
+    )
+    assert response.status_code in (400, 415)
+
+
+async def test_keys_that_nobody_knows_are_passed_over(api: Api) -> None:
+    response = await api.client.post("/graphql", json={"query": VERSION, "id": 7, "x": None})
+    assert response.json() == {"data": {"programme": {"version": 1}}}
+
+
+# ---------------------------------------------------------------- methods
+
+
+async def test_a_query_may_be_sent_with_get(api: Api) -> None:
+    response = await api.client.get("/graphql", params={"query": VERSION})
+    assert response.json() == {"data": {"programme": {"version": 1}}}
+    query = "query ($at: DateTime!) { programme(at: $at) { version } }"
+    response = await api.client.get(
+        "/graphql", params={"query": query, "variables": json.dumps({"at": NOW_SHOWN})}
+    )
+    assert response.json() == {"data": {"programme": {"version": 1}}}
+
+
+@pytest.mark.parametrize("variables", ["x", "1", "[1]", '"x"', "{"])
+async def test_variables_of_a_get_that_are_none(api: Api, variables: str) -> None:
+    response = await api.client.get("/graphql", params={"query": VERSION, "variables": variables})
+    assert response.status_code == 400
+    assert "INTERNAL" not in coded(response)
+
+
+async def test_a_mutation_may_not_be_sent_with_get(api: Api, till: Caller) -> None:
+    before = await dump()
+    given = {
+        "idempotencyKey": "k",
+        "purchase": purchase_input(member={"externalId": "x"}, enrolIfUnknown=True),
+    }
+    response = await api.client.get(
+        "/graphql",
+        params={
+            "query": mutation_document("recordPurchase"),
+            "variables": json.dumps({"input": given}),
+        },
+        headers=till.headers,
+    )
+    assert response.status_code in (400, 405)
+    assert await dump() == before
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+async def test_other_methods_are_refused(api: Api, method: str) -> None:
+    response = await api.client.request(method, "/graphql", json={"query": VERSION})
+    assert response.status_code == 405
+
+
+async def test_a_browser_is_shown_the_page_and_a_client_is_not(api: Api) -> None:
+    page = await api.client.get("/graphql", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    root = await api.client.get("/")
+    assert (root.status_code, root.headers["location"]) == (307, "/graphql")
