@@ -86,10 +86,6 @@ class Journal:
         self._lots: list[sql.Row] = []
         self._postings: list[sql.Row] = []
 
-    def balance(self, member_id: int, asset: str) -> int:
-        """What the member has, pending and available, in this transaction's view."""
-        return self._accounts[member_id, asset].balance
-
     def grant(self, member_id: int, grant: Grant) -> int | None:
         """Make one lot; its id, or None for a grant of nothing, which makes no lot.
 

@@ -133,7 +133,7 @@ def highest_points(amounts: Amounts, programme: Programme) -> int:
         points_of(amounts, programme, highest).total
         + programme.points.welcome_bonus_points
         + challenges.weekly_visits.reward_points
-        + challenges.weekly_visits.streak.reward_points * MAXIMUM_STREAKS
+        + challenges.weekly_visits.streak.reward_points  # a week completes one streak at most
         + challenges.departments.reward_points
         + challenges.month_spend.reward_points
     )
@@ -143,10 +143,6 @@ def highest_cashback_minor(amounts: Amounts, programme: Programme) -> int:
     """No member can accrue more cashback than this on the basket; at most its eligible spend."""
     earned = floor_basis_points(amounts.cashback_minor, programme.cashback.rate_basis_points)
     return min(earned, programme.cashback.monthly_cap_minor)
-
-
-MAXIMUM_STREAKS = 2
-"""A week that joins two runs completes at most one streak more than it would alone."""
 
 
 def check(draft: Draft, programme: Programme, amounts: Amounts, *, now: Instant) -> None:

@@ -282,7 +282,7 @@ async def test_whoever_is_enrolled_by_a_batch_is_enrolled_by_a_purchase_that_cou
         ("points", "welcome_bonus_points"): 1000,
     }
     await publish(all_there_is)
-    rewards = 1000 + 50 + 2 * 200 + 100 + 150
+    rewards = 1000 + 50 + 200 + 100 + 150
     first = draft("1", "2017-03-01", MAXIMUM_BALANCE - rewards)
     answers = await send(first, draft("2", "2017-03-01", 1))
     assert isinstance(answers[0], RecordedPurchase)
