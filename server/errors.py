@@ -20,6 +20,10 @@ class ProblemCode(StrEnum):
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"  # the key was used with other content
     CREDENTIALS_REJECTED = "CREDENTIALS_REJECTED"  # sign-in or sign-up is refused
     SESSION_REJECTED = "SESSION_REJECTED"  # the refresh token is not, or no longer, valid
+    INSUFFICIENT_CASHBACK = "INSUFFICIENT_CASHBACK"  # less cashback is available than required
+    ALREADY_DECIDED = "ALREADY_DECIDED"  # it was settled, released, cancelled or decided before
+    LIMIT_REACHED = "LIMIT_REACHED"  # a limit of the programme would be exceeded
+    NOT_ALLOWED = "NOT_ALLOWED"  # the programme or one's role does not allow it
     INVALID_PROGRAMME = "INVALID_PROGRAMME"  # the programme document is not accepted
 
 
@@ -94,6 +98,53 @@ class InsufficientPoints(DomainError):
             short_by=short_by,
         )
         self.available, self.required, self.short_by = available, required, short_by
+
+
+class InsufficientCashback(DomainError):
+    """Less cashback is available than required; amounts are minor units of `currency`, of which a
+    major unit has 10**`digits`."""
+
+    code = ProblemCode.INSUFFICIENT_CASHBACK
+
+    def __init__(
+        self, *, available: int, required: int, currency: str, digits: int, path: Path = ()
+    ) -> None:
+        super().__init__(
+            "cashback.insufficient",
+            path=path,
+            available=available,
+            required=required,
+            currency=currency,
+            digits=digits,
+        )
+        self.available, self.required = available, required
+        self.currency, self.digits = currency, digits
+
+
+class AlreadyDecided(DomainError):
+    """It happens only once, and has happened: `status` says what became of it."""
+
+    code = ProblemCode.ALREADY_DECIDED
+
+    def __init__(self, reason: str, *, status: str, path: Path = ()) -> None:
+        super().__init__(reason, path=path, status=status)
+        self.status = status
+
+
+class LimitReached(DomainError):
+    """A limit of the programme would be exceeded: `limit`, of which `left` is left."""
+
+    code = ProblemCode.LIMIT_REACHED
+
+    def __init__(self, reason: str, *, limit: int, left: int, path: Path = ()) -> None:
+        super().__init__(reason, path=path, limit=limit, left=left)
+        self.limit, self.left = limit, left
+
+
+class NotAllowed(DomainError):
+    """The programme, or the caller's role in it, does not allow it."""
+
+    code = ProblemCode.NOT_ALLOWED
 
 
 class ExternalIdConflict(DomainError):

@@ -33,6 +33,27 @@ class CashbackMonth(Model):
         )
 
 
+class CashbackPeriod(Model):
+    """What a member accrued in one period of a cap that the programme sets beside the month's."""
+
+    id = IdField()
+    member: fields.ForeignKeyRelation[Member] = fields.ForeignKeyField(
+        "laurel.Member", on_delete=fields.RESTRICT
+    )
+    period = fields.CharField(14)  # calendar_day, calendar_week, calendar_month, ..., lifetime
+    period_start = fields.IntField()  # local day; 0 for the lifetime
+    accrued_minor = fields.BigIntField()
+
+    class Meta:
+        """Table."""
+
+        table = "cashback_periods"
+        unique_together = (("member_id", "period", "period_start"),)
+        constraints = (
+            CheckConstraint(check="accrued_minor >= 0", name="cashback_periods_accrued_minor"),
+        )
+
+
 MONTH_COLUMNS = "member_id, local_month, accrued_minor, capped_minor"
 UPSERT_MONTH = sql.insert(
     "cashback_months",

@@ -23,6 +23,7 @@ class ChallengeProgress(Model):
     progress = fields.BigIntField()
     counted = fields.TextField()  # what was counted: days or departments, as JSON; empty for sums
     completed_at = InstantField(null=True)
+    rewarded_by = fields.BigIntField(null=True)  # the purchase whose lot is the reward
 
     class Meta:
         """Table."""
@@ -65,6 +66,7 @@ class ChallengeTotal(Model):
     challenge = fields.CharField(64)
     completion_count = fields.IntField()
     streak_count = fields.IntField()
+    kept_points = fields.BigIntField()  # of rewards undone but not recovered: off the next ones
 
     class Meta:
         """Table."""
@@ -73,19 +75,22 @@ class ChallengeTotal(Model):
         unique_together = (("member_id", "challenge"),)
         constraints = (
             CheckConstraint(
-                check="completion_count >= 0 AND streak_count >= 0", name="challenge_totals_counts"
+                check="completion_count >= 0 AND streak_count >= 0 AND kept_points >= 0",
+                name="challenge_totals_counts",
             ),
         )
 
 
-PROGRESS_COLUMNS = "member_id, challenge, period_start, progress, counted, completed_at"
+PROGRESS_COLUMNS = (
+    "member_id, challenge, period_start, progress, counted, completed_at, rewarded_by"
+)
 RUN_COLUMNS = "member_id, challenge, first_period, last_period, streak_count"
 UPSERT_PROGRESS = sql.insert(
     "challenge_progress",
     f"id, {PROGRESS_COLUMNS}",
     otherwise="ON CONFLICT (member_id, challenge, period_start) DO UPDATE SET"
     " progress = excluded.progress, counted = excluded.counted,"
-    " completed_at = excluded.completed_at",
+    " completed_at = excluded.completed_at, rewarded_by = excluded.rewarded_by",
 )
 UPSERT_RUN = sql.insert(
     "challenge_runs",
@@ -98,10 +103,11 @@ DELETE_RUN = (
 )
 ADD_TO_TOTAL = sql.insert(
     "challenge_totals",
-    "id, member_id, challenge, completion_count, streak_count",
+    "id, member_id, challenge, completion_count, streak_count, kept_points",
     otherwise="ON CONFLICT (member_id, challenge) DO UPDATE SET"
     " completion_count = challenge_totals.completion_count + excluded.completion_count,"
-    " streak_count = challenge_totals.streak_count + excluded.streak_count",
+    " streak_count = challenge_totals.streak_count + excluded.streak_count,"
+    " kept_points = challenge_totals.kept_points + excluded.kept_points",
 )
 
 

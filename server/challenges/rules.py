@@ -54,6 +54,7 @@ class Progress:
     progress: int = 0
     counted: set[str] = field(default_factory=set)
     completed_at: Instant | None = None
+    rewarded_by: int | None = None  # the purchase whose lot is the reward
 
 
 @dataclass(slots=True)

@@ -109,6 +109,7 @@ class Counting:
                     self._progress[key].progress,
                     rules.stored_counted(self._progress[key]),
                     self._progress[key].completed_at,
+                    self._progress[key].rewarded_by,
                 )
                 for key in sorted(self._changed)
             ],
@@ -123,7 +124,7 @@ class Counting:
         )
         await sql.execute_many(
             models.ADD_TO_TOTAL,
-            [(new_id(), *key, *total) for key, total in sorted(self._totals.items())],
+            [(new_id(), *key, *total, 0) for key, total in sorted(self._totals.items())],
         )
 
 
@@ -139,7 +140,7 @@ async def counting(member_ids: Iterable[int], days: Iterable[LocalDay]) -> Count
         starts = {rules.period_start(period, day) for period in rules.Period for day in wanted}
         for row in await models.progress_rows(members, starts):
             counted = rules.read_counted(row[4])
-            progress[row[0], row[1], row[2]] = Progress(row[3], counted, row[5])
+            progress[row[0], row[1], row[2]] = Progress(row[3], counted, row[5], row[6])
         first = min(rules.previous_period_start(p, min(starts)) for p in rules.Period)
         last = max(rules.next_period_start(p, max(starts)) for p in rules.Period)
         for row in await models.runs_touching(members, first, last):

@@ -18,6 +18,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
 from server import clock
+from server.edge.observing import note_repetition
 from server.errors import IdempotencyConflict, InvalidInput
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
@@ -144,4 +145,5 @@ async def _first_answer(scope: str, key: str, content: str, result: type[_Result
         raise IntegrityError("the claim was withdrawn while it was read")
     if row[0] != content:
         raise IdempotencyConflict
+    note_repetition()
     return msgspec.json.decode(row[1], type=result)

@@ -7,6 +7,8 @@ import strawberry
 
 from server import errors, messages
 from server.edge.enums import described
+from server.edge.observing import note_refusal
+from server.edge.scalars import BigInt, Money
 from server.errors import ProblemCode
 
 described(
@@ -20,6 +22,10 @@ described(
     IDEMPOTENCY_CONFLICT="The idempotency key was used before with other content.",
     CREDENTIALS_REJECTED="Sign-in or sign-up was refused.",
     SESSION_REJECTED="The refresh token is not, or no longer, valid.",
+    INSUFFICIENT_CASHBACK="Less cashback is available than needed.",
+    ALREADY_DECIDED="It happens only once, and has been settled, cancelled or decided before.",
+    LIMIT_REACHED="A limit of the programme would be exceeded.",
+    NOT_ALLOWED="The programme, or the caller's role in it, does not allow it.",
     INVALID_PROGRAMME="The programme document has values that are not accepted.",
 )
 
@@ -63,6 +69,51 @@ class InsufficientPoints(Problem):
     available: int = strawberry.field(description="Points that can be spent now.")
     required: int = strawberry.field(description="Points that were asked for.")
     short_by: int = strawberry.field(description="How many are missing: required less available.")
+
+
+@strawberry.type(description="Less cashback is available than needed.")
+class InsufficientCashback(Problem):
+    """Too little cashback."""
+
+    available: Money = strawberry.field(description="Cashback that can be used now.")
+    required: Money = strawberry.field(description="Cashback that was asked for.")
+    short_by: Money = strawberry.field(
+        description="How much is missing: required less available."
+    )
+
+
+@strawberry.type(
+    description="It happens only once, and has happened: settled, released, cancelled or decided."
+)
+class AlreadyDecided(Problem):
+    """A second decision."""
+
+    path: list[str] = strawberry.field(
+        description="Where the reference stands, from the argument down; positions count from 0."
+    )
+    status: str = strawberry.field(description="What became of it, in capital letters.")
+
+
+@strawberry.type(description="A limit of the programme would be exceeded.")
+class LimitReached(Problem):
+    """A limit."""
+
+    path: list[str] = strawberry.field(
+        description="Where the value stands, from the argument down; positions count from 0."
+    )
+    limit: BigInt = strawberry.field(
+        description="The limit, in the unit of the value: points, minor units, days or members."
+    )
+    left: BigInt = strawberry.field(description="What of the limit is left now, at least 0.")
+
+
+@strawberry.type(description="The programme, or the caller's role in it, does not allow it.")
+class NotAllowed(Problem):
+    """Something not allowed."""
+
+    path: list[str] = strawberry.field(
+        description="Where the value stands, from the argument down; positions count from 0."
+    )
 
 
 @strawberry.type(description="The external id was recorded before with other content.")
@@ -113,6 +164,7 @@ def problem_of(error: errors.DomainError, language: str) -> Problem:
     """
     if not error.is_of_request:
         raise error
+    note_refusal(error.code)
     message = messages.text(error.reason, language, **error.facts)
     presenter = next(_presenters[kind] for kind in type(error).__mro__ if kind in _presenters)
     return presenter(error, message)
@@ -148,6 +200,43 @@ def _insufficient(error: errors.InsufficientPoints, message: str) -> Problem:
         required=error.required,
         short_by=error.short_by,
     )
+
+
+@presents(errors.InsufficientCashback)
+def _insufficient_cashback(error: errors.InsufficientCashback, message: str) -> Problem:
+    def money(amount_minor: int) -> Money:
+        return Money.of(amount_minor, error.currency, error.digits)
+
+    return InsufficientCashback(
+        code=error.code,
+        message=message,
+        available=money(error.available),
+        required=money(error.required),
+        short_by=money(error.required - error.available),
+    )
+
+
+@presents(errors.AlreadyDecided)
+def _already_decided(error: errors.AlreadyDecided, message: str) -> Problem:
+    return AlreadyDecided(
+        code=error.code, message=message, path=shown_path(error.path), status=error.status
+    )
+
+
+@presents(errors.LimitReached)
+def _limit_reached(error: errors.LimitReached, message: str) -> Problem:
+    return LimitReached(
+        code=error.code,
+        message=message,
+        path=shown_path(error.path),
+        limit=BigInt(error.limit),
+        left=BigInt(max(0, error.left)),
+    )
+
+
+@presents(errors.NotAllowed)
+def _not_allowed(error: errors.NotAllowed, message: str) -> Problem:
+    return NotAllowed(code=error.code, message=message, path=shown_path(error.path))
 
 
 @presents(errors.ExternalIdConflict)

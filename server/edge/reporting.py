@@ -9,6 +9,7 @@ from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 
 from server import messages
+from server.edge.observing import note_error, note_operation, note_refusal
 from server.errors import DomainError
 from server.storage import sql
 
@@ -21,6 +22,9 @@ class Reporting(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         """After the operation: show refusals, log and mask everything unexpected."""
         yield
+        document = self.execution_context.graphql_document
+        if document is not None and not self.execution_context.pre_execution_errors:
+            note_operation(document, self.execution_context.operation_name)
         result = self.execution_context.result
         if result is not None and getattr(result, "errors", None):
             language = getattr(self.execution_context.context, "language", "en")
@@ -33,10 +37,13 @@ def _shown(error: GraphQLError, language: str) -> GraphQLError:
         original = original.original_error
     if original is None or isinstance(original, GraphQLError):
         if "code" in (error.extensions or {}):
+            note_error(str(error.extensions["code"]))
             return error
+        note_error("INVALID_REQUEST")
         # The document, its variables or its operation name: nothing was executed.
         return _replaced(error, error.message, {"code": "INVALID_REQUEST"})
     if isinstance(original, DomainError):
+        note_refusal(original.code)
         message = messages.text(original.reason, language, **original.facts)
         return _replaced(error, message, {"code": original.code.value})
     fault = report(original, where=error.path)
@@ -55,12 +62,14 @@ class Fault:
 def report(error: BaseException, *, where: object = None) -> Fault:
     """Log an unexpected error and say what may be told of it."""
     error_id = secrets.token_hex(8)
+    code = "UNAVAILABLE" if sql.is_unavailable(error) else "INTERNAL"
+    note_error(code)
     log.error("unexpected error", error_id=error_id, where=where, exc_info=error)
-    if sql.is_unavailable(error):
+    if code == "UNAVAILABLE":
         message = f"The data can't be read or written now. Try again soon. ({error_id})"
-        return Fault("UNAVAILABLE", message, error_id)
+        return Fault(code, message, error_id)
     message = f"Something went wrong here. The operator can find it by the id {error_id}."
-    return Fault("INTERNAL", message, error_id)
+    return Fault(code, message, error_id)
 
 
 def _replaced(error: GraphQLError, message: str, extensions: dict[str, str]) -> GraphQLError:

@@ -30,7 +30,21 @@ described(
     STREAK="Given for a challenge completed in enough periods in a row.",
     CASHBACK="Cashback accrued on a purchase; stands in no statement of points.",
     REDEMPTION="Exchanged for a voucher.",
+    PAYMENT="Taken off a basket at the till.",
     EXPIRY="Lapsed unused.",
+    RETURN="Taken back because a purchase was returned.",
+    RECALL="Taken back from other points because a purchase was returned after its own were used; "
+    "what was not there is owed.",
+    RESTORED="Given back because what it had been used for was undone.",
+    SETTLEMENT="Filled what was owed; stands in no statement, for it changes no one's worth.",
+    HOLD="Reserved; stands in no statement.",
+    RELEASE="No longer reserved; stands in no statement.",
+    GIFT_SENT="Given to another member.",
+    GIFT_RECEIVED="Received from another member.",
+    PAYOUT="Paid out in money; stands in no statement of points.",
+    ADJUSTMENT="Given or taken by the shop's staff, with a stated reason.",
+    OPENING="Brought along from the system that was used before.",
+    MERGE="Moved between two memberships of one person.",
 )
 
 
@@ -48,21 +62,43 @@ class ExpiringPoints:
 class PointsAt:
     """A balance at an instant."""
 
-    available: int = strawberry.field(description="Points that could be spent then.")
+    available: int = strawberry.field(
+        description="Points that could be spent then, less what was owed: below 0 if more was owed."
+    )
     pending: int = strawberry.field(description="Points earned by then but not usable yet.")
+    held: int = strawberry.field(description="Points that were reserved then.")
 
 
 @strawberry.type(description="A member's points, exact at the instant of the request.")
 class Points:
     """The points of a member."""
 
-    available: int = strawberry.field(description="Points that can be spent now.")
-    pending: int = strawberry.field(description="Points earned that become available later.")
-    lifetime_earned: int = strawberry.field(
-        description="All points ever granted; always redeemed + expired + available + pending."
+    available: int = strawberry.field(
+        description="Points that can be spent now, less what is owed: below 0 while more is owed "
+        "than there is, until later points have filled the hole."
     )
-    lifetime_redeemed: int = strawberry.field(description="All points ever exchanged for rewards.")
+    pending: int = strawberry.field(description="Points earned that become available later.")
+    held: int = strawberry.field(
+        description="Points that are reserved, for a payment at a till that is under way."
+    )
+    owed: int = strawberry.field(
+        description="Points that were taken back for a return after they had been used, and that "
+        "later points have not made up for yet; they are taken off `available`."
+    )
+    lifetime_earned: int = strawberry.field(
+        description="All points ever granted. Always lifetimeEarned + lifetimeMoved = "
+        "lifetimeRedeemed + lifetimeExpired + lifetimeReversed + available + pending + held."
+    )
+    lifetime_redeemed: int = strawberry.field(
+        description="All points ever exchanged for rewards or money off, less those given back."
+    )
     lifetime_expired: int = strawberry.field(description="All points that ever lapsed unused.")
+    lifetime_reversed: int = strawberry.field(
+        description="All points ever taken back because of returns, owed ones included."
+    )
+    lifetime_moved: int = strawberry.field(
+        description="Points that came by gift, adjustment, import or merging, less those that went."
+    )
     member_id: strawberry.Private[int]
     holding: strawberry.Private[Holding]
 
@@ -99,7 +135,7 @@ class Points:
     ) -> PointsAt:
         """The balance at an instant."""
         balance = await service.balance_at(self.member_id, POINTS, at)
-        return PointsAt(available=balance.available, pending=balance.pending)
+        return PointsAt(available=balance.available, pending=balance.pending, held=balance.held)
 
 
 def _shown_expiry(holding: Holding) -> list[ExpiringPoints]:
@@ -135,6 +171,10 @@ async def points_of_member(info: Info, member_id: int) -> Points:
         lifetime_earned=balance.granted_total,
         lifetime_redeemed=balance.redeemed_total,
         lifetime_expired=balance.expired_total,
+        held=balance.held,
+        owed=balance.owed,
+        lifetime_reversed=balance.reversed_total,
+        lifetime_moved=balance.moved_total,
         member_id=member_id,
         holding=holding,
     )
@@ -150,7 +190,8 @@ class Activity:
     )
     points: int = strawberry.field(description="Points gained, or lost if negative; never 0.")
     balance_after: int = strawberry.field(
-        description="All points, pending ones included, after this line."
+        description="All points, pending and reserved ones included and owed ones taken off, after "
+        "this line."
     )
     occurred_at: Instant = strawberry.field(
         description="When it counts: of the purchase, not of its arrival; of the expiry, not of "

@@ -1,65 +1,36 @@
-"""Writing to the ledger: all of one transaction's grants and spendings, flushed in few statements.
+"""Writing to the ledger: all of one transaction's postings, flushed in few statements.
 
     async with ledger.journal(member_ids, assets, recorded_at=now) as journal:
         journal.grant(...)
         await journal.spend(...)
 
-Entering locks the members' accounts in the order of their ids and books what has expired, so that
-every later line of the journal stands after it. Leaving writes everything; an exception nothing.
+Entering locks the members' accounts in the order of their ids and books what time alone has done,
+so that every later line of the journal stands after it. Leaving writes everything; an exception
+nothing. Holds, gifts and what is undone are written by the modules beside this one.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from server.clock import NEVER, Instant
 from server.errors import InsufficientPoints, InvalidInput
-from server.ledger import models
+from server.ledger import queries
+from server.ledger.accounts import Account, Cause, Line, account_of, lot_of, portion_of
 from server.ledger.rules import (
     GENESIS_HASH,
     MAXIMUM_BALANCE,
     OpenLot,
+    OpenPortion,
     Reason,
     Side,
+    Take,
     available,
-    chained_hash,
+    due,
     takes,
 )
 from server.storage import sql
 from server.storage.ids import new_id
-
-
-@dataclass(slots=True)
-class _Account:
-    id: int
-    member_id: int
-    asset: str
-    last_sequence: int
-    last_hash: str
-    balance: int
-    granted_total: int
-    redeemed_total: int
-    expired_total: int
-    next_expiry_at: Instant
-    lots: list[OpenLot] | None = None
-    fresh: list[OpenLot] = field(default_factory=list)
-    changed: bool = False
-    taken_from: dict[int, OpenLot] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What a posting says beyond its account, its number and its hash."""
-
-    debit: Side
-    credit: Side
-    amount: int
-    lot_id: int
-    reason: Reason
-    rule: str
-    programme_version: int
-    reference: int | None
-    occurred_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,57 +46,64 @@ class Grant:
     rule: str
     programme_version: int
     reference: int | None
+    side: Side = Side.ISSUED  # where the value comes from
+    origin_id: int | None = None  # the lot whose value this one goes on with
 
 
 class Journal:
     """One transaction's writes; made by `journal`."""
 
-    def __init__(self, accounts: Iterable[_Account], recorded_at: Instant) -> None:
+    def __init__(self, accounts: Iterable[Account], recorded_at: Instant) -> None:
         self.recorded_at = recorded_at
         self._accounts = {(account.member_id, account.asset): account for account in accounts}
+        self._by_id = {account.id: account for account in self._accounts.values()}
         self._lots: list[sql.Row] = []
         self._postings: list[sql.Row] = []
+        self._portions: list[sql.Row] = []
+
+    def account(self, member_id: int, asset: str) -> Account:
+        """The member's account, locked. Raises KeyError for one that was not asked for."""
+        return self._accounts[member_id, asset]
+
+    def has_account(self, account_id: int) -> bool:
+        """Whether the account is one of those locked."""
+        return account_id in self._by_id
+
+    def asset_of(self, lot: OpenLot) -> str:
+        """What the lot of a locked account is made of."""
+        return self._by_id[lot.account_id].asset
 
     def grant(self, member_id: int, grant: Grant) -> int | None:
         """Make one lot; its id, or None for a grant of nothing, which makes no lot.
 
-        Raises InvalidInput if the account would then exceed MAXIMUM_BALANCE.
+        What the member owes is taken from it at once, unless it has lapsed already. Raises
+        InvalidInput if the account would then exceed MAXIMUM_BALANCE.
         """
         if grant.amount == 0:
             return None
         account = self._accounts[member_id, grant.asset]
         self.check_room(member_id, grant.asset, grant.amount)
-        lot_id = new_id()
-        line = _Line(
-            debit=Side.ISSUED,
-            credit=Side.MEMBER,
+        lot = OpenLot(
+            id=new_id(),
+            account_id=account.id,
+            sequence=account.last_sequence + 1,
             amount=grant.amount,
-            lot_id=lot_id,
-            reason=grant.reason,
+            remaining=0,
+            available_at=grant.available_at,
+            expires_at=grant.expires_at,
+            reason=grant.reason.value,
             rule=grant.rule,
             programme_version=grant.programme_version,
             reference=grant.reference,
-            occurred_at=grant.earned_at,
+            origin_id=grant.origin_id,
         )
-        self._post(account, line)
-        account.granted_total += grant.amount
-        account.next_expiry_at = min(account.next_expiry_at, grant.expires_at)
-        made = OpenLot(
-            id=lot_id,
-            sequence=account.last_sequence,
-            remaining=grant.amount,
-            available_at=grant.available_at,
-            expires_at=grant.expires_at,
-            rule=grant.rule,
-            programme_version=grant.programme_version,
-        )
-        (account.fresh if account.lots is None else account.lots).append(made)
+        account.lots[lot.id] = lot
         self._lots.append(
             (
-                lot_id,
+                lot.id,
                 member_id,
                 account.id,
-                account.last_sequence,
+                lot.sequence,
                 grant.amount,
                 grant.amount,
                 grant.earned_at,
@@ -135,9 +113,14 @@ class Journal:
                 grant.rule,
                 grant.programme_version,
                 grant.reference,
+                grant.origin_id,
+                0,
+                0,
             )
         )
-        return lot_id
+        cause = Cause(grant.reason, grant.rule, grant.reference)
+        self.put(lot, grant.amount, side=grant.side, cause=cause, occurred_at=grant.earned_at)
+        return lot.id
 
     def check_room(self, member_id: int, asset: str, amount: int) -> None:
         """Raise InvalidInput if the member's account can't take `amount` more."""
@@ -149,174 +132,214 @@ class Journal:
                 accepted=f"what keeps the member's balance at or below {MAXIMUM_BALANCE}",
             )
 
+    def put(
+        self,
+        lot: OpenLot,
+        amount: int,
+        *,
+        side: Side,
+        cause: Cause,
+        occurred_at: Instant | None = None,
+    ) -> None:
+        """Move value from a side into a lot of a locked account; what is owed is filled from it,
+        unless the lot has lapsed."""
+        account = self._by_id[lot.account_id]
+        at = self.recorded_at if occurred_at is None else occurred_at
+        self._post(account, lot, Line(side, Side.MEMBER, amount, cause, at))
+        lot.remaining += amount
+        account.changed_lots[lot.id] = lot
+        account.next_expiry_at = min(account.next_expiry_at, lot.expires_at)
+        if account.owed and lot.expires_at > self.recorded_at:
+            settlement = Cause(Reason.SETTLEMENT, lot.rule, lot.reference)
+            self.take(lot, min(account.owed, amount), side=Side.OWED, cause=settlement)
+
+    def take(
+        self,
+        lot: OpenLot,
+        amount: int,
+        *,
+        side: Side,
+        cause: Cause,
+        occurred_at: Instant | None = None,
+    ) -> None:
+        """Move value from a lot of a locked account to a side."""
+        account = self._by_id[lot.account_id]
+        at = self.recorded_at if occurred_at is None else occurred_at
+        lot.remaining -= amount
+        account.changed_lots[lot.id] = lot
+        self._post(account, lot, Line(Side.MEMBER, side, amount, cause, at))
+
+    def take_held(self, lot: OpenLot, amount: int, *, side: Side, cause: Cause) -> None:
+        """Move value that is held of a lot to a side."""
+        account = self._by_id[lot.account_id]
+        self._post(account, lot, Line(Side.HELD, side, amount, cause, self.recorded_at))
+
+    def owe(self, member_id: int, asset: str, amount: int, *, version: int, cause: Cause) -> None:
+        """Take from the member what they don't have: what comes in next fills the hole."""
+        account = self._accounts[member_id, asset]
+        line = Line(Side.OWED, Side.REVERSED, amount, cause, self.recorded_at)
+        self._post(account, None, line, version=version)
+
     async def spend(
         self,
-        member_id: int,
+        members: int | Collection[int],
         asset: str,
         amount: int,
         *,
-        reason: Reason,
-        rule: str,
-        reference: int | None,
+        cause: Cause,
+        side: Side = Side.REDEEMED,
     ) -> int:
         """Spend `amount`, what expires first first; what is available afterwards.
 
+        Of several members, who pool what they have, all lots together are taken in that order.
         Raises InsufficientPoints if less is available at `recorded_at`.
         """
-        account = self._accounts[member_id, asset]
-        await self.load_lots([member_id], asset)
-        lots = account.lots or []
-        usable = available(lots, self.recorded_at)
-        if usable < amount:
-            raise InsufficientPoints(available=usable, required=amount)
-        for take in takes(lots, amount, self.recorded_at):
-            self._take(account, take.lot, take.amount, Side.REDEEMED, reason, reference, rule=rule)
-        account.redeemed_total += amount
+        usable, chosen = await self.choose(members, asset, amount)
+        for take in chosen:
+            self.take(take.lot, take.amount, side=side, cause=cause)
         return usable - amount
 
-    async def load_lots(self, member_ids: Sequence[int], asset: str) -> None:
+    async def choose(
+        self, members: int | Collection[int], asset: str, amount: int
+    ) -> tuple[int, Sequence[Take]]:
+        """What is available, and from which lots `amount` is to be taken.
+
+        Raises InsufficientPoints if less is available at `recorded_at`.
+        """
+        pooled = [members] if isinstance(members, int) else sorted(members)
+        await self.load_lots(pooled, asset)
+        lots = [lot for one in pooled for lot in self._accounts[one, asset].lots.values()]
+        usable = available(lots, self.recorded_at) - sum(
+            self._accounts[one, asset].owed for one in pooled
+        )
+        if usable < amount:
+            raise InsufficientPoints(available=usable, required=amount)
+        chosen = takes(lots, amount, self.recorded_at)
+        return usable, chosen
+
+    async def load_lots(self, member_ids: Iterable[int], asset: str) -> None:
         """Read the members' open lots in one statement, ahead of several calls of `spend`."""
         wanted = {
             account.id: account
             for member_id in member_ids
-            if (account := self._accounts[member_id, asset]).lots is None
+            if not (account := self._accounts[member_id, asset]).has_all_open_lots
         }
-        if not wanted:
-            return
-        for account in wanted.values():
-            account.lots = []
-        for row in await models.open_lots(wanted):
-            wanted[row[2]].lots.append(_open_lot(row))  # type: ignore[union-attr] # set above
-        for account in wanted.values():
-            account.lots = [*(account.lots or []), *account.fresh]
+        if wanted:
+            self._adopt_open(await queries.open_lots(wanted), wanted)
 
-    async def book_expiries(self) -> None:
-        """Post what has expired by `recorded_at`, each at the instant when it expired."""
-        due = {
+    def _adopt_open(self, rows: Sequence[sql.Row], accounts: dict[int, Account]) -> None:
+        for row in rows:
+            self.adopt(row)
+        for account in accounts.values():
+            account.has_all_open_lots = True
+
+    def adopt(self, row: sql.Row) -> OpenLot:
+        """The lot of the row (LOT_COLUMNS): as it stands in this transaction, where it was touched
+        in it before."""
+        account = self._by_id.get(row[2])
+        if account is None:
+            return lot_of(row)
+        return account.lots.setdefault(row[0], lot_of(row))
+
+    def touched(self, lot: OpenLot) -> None:
+        """Write what was changed in the lot beside its remaining value."""
+        self._by_id[lot.account_id].changed_lots[lot.id] = lot
+
+    def hold_portion(self, hold_id: int, lot: OpenLot, amount: int, releases_at: Instant) -> None:
+        """Note what a hold has taken from a lot, so that time alone can give it back."""
+        account = self._by_id[lot.account_id]
+        account.next_expiry_at = min(account.next_expiry_at, releases_at)
+        account.changed = True
+        self._portions.append(
+            (
+                new_id(),
+                hold_id,
+                account.member_id,
+                account.id,
+                lot.id,
+                amount,
+                amount,
+                releases_at,
+                lot.expires_at,
+            )
+        )
+
+    async def book_due(self) -> None:
+        """Post what time alone has done by `recorded_at`, each at the instant when it happened."""
+        concerned = {
             account.id: account
             for account in self._accounts.values()
             if account.next_expiry_at <= self.recorded_at
         }
-        if not due:
+        if not concerned:
             return
-        for account in due.values():
-            account.lots = []
-        for row in await models.open_lots(due):
-            due[row[2]].lots.append(_open_lot(row))  # type: ignore[union-attr] # set above
-        for account in due.values():
-            self._expire(account)
+        self._adopt_open(await queries.open_lots(concerned), concerned)
+        portions: list[OpenPortion] = []
+        if any(account.held for account in concerned.values()):
+            portions = [portion_of(row) for row in await queries.open_portions(concerned)]
+            lapsed = {p.lot_id for p in portions if p.releases_at <= self.recorded_at}
+            for row in await queries.lots(lapsed) if lapsed else ():
+                self.adopt(row)
+        for account in concerned.values():
+            await self._book(account, [p for p in portions if p.account_id == account.id])
 
-    def _expire(self, account: _Account) -> None:
-        lots = account.lots or []
-        for lot in lots:
-            if lot.expires_at <= self.recorded_at:
-                account.expired_total += lot.remaining
-                self._take(
-                    account, lot, lot.remaining, Side.EXPIRED, Reason.EXPIRY, None, rule=lot.rule
-                )
-        account.lots = [lot for lot in lots if lot.remaining]
-        account.next_expiry_at = min((lot.expires_at for lot in account.lots), default=NEVER)
+    async def _book(self, account: Account, portions: Sequence[OpenPortion]) -> None:
+        lots = account.lots
+        for line in due(lots.values(), portions, owed=account.owed, at=self.recorded_at):
+            lot = lots[line.lot_id]
+            cause = Cause(line.reason, lot.rule, line.reference)
+            self._post(
+                account, lot, Line(line.debit, line.credit, line.amount, cause, line.occurred_at)
+            )
+            lot.remaining += line.amount if line.credit is Side.MEMBER else -line.amount
+            account.changed_lots[lot.id] = lot
+        released = [one for one in portions if one.releases_at <= self.recorded_at]
+        await sql.execute_many(queries.UPDATE_PORTION, [(0, one.id) for one in released])
+        account.next_expiry_at = min(
+            [lot.expires_at for lot in lots.values() if lot.remaining]
+            + [one.releases_at for one in portions if one.releases_at > self.recorded_at],
+            default=NEVER,
+        )
         account.changed = True
 
-    def _take(
-        self,
-        account: _Account,
-        lot: OpenLot,
-        amount: int,
-        to: Side,
-        reason: Reason,
-        reference: int | None,
-        *,
-        rule: str,
-    ) -> None:
-        lot.remaining -= amount
-        account.taken_from[lot.id] = lot
-        line = _Line(
-            debit=Side.MEMBER,
-            credit=to,
-            amount=amount,
-            lot_id=lot.id,
-            reason=reason,
-            rule=rule,
-            programme_version=lot.programme_version,
-            reference=reference,
-            occurred_at=lot.expires_at if reason is Reason.EXPIRY else self.recorded_at,
+    def _post(self, account: Account, lot: OpenLot | None, line: Line, *, version: int = 0) -> None:
+        self._postings.append(
+            account.post(
+                line,
+                lot_id=lot.id if lot else None,
+                version=lot.programme_version if lot else version,
+                recorded_at=self.recorded_at,
+            )
         )
-        self._post(account, line)
-
-    def _post(self, account: _Account, line: _Line) -> None:
-        account.last_sequence += 1
-        account.balance += line.amount if line.credit is Side.MEMBER else -line.amount
-        account.changed = True
-        posting = (
-            account.member_id,
-            account.id,
-            account.last_sequence,
-            line.debit.value,
-            line.credit.value,
-            line.amount,
-            account.balance,
-            line.lot_id,
-            line.reason.value,
-            line.rule,
-            line.programme_version,
-            line.reference,
-            line.occurred_at,
-            self.recorded_at,
-        )
-        account.last_hash = chained_hash(account.last_hash, posting)
-        self._postings.append((new_id(), *posting, account.last_hash))
 
     async def flush(self) -> None:
         """Write everything: lots before the postings that name them, then the accounts."""
-        await sql.execute_many(models.INSERT_LOT, self._lots)
-        await sql.execute_many(models.INSERT_POSTING, self._postings)
+        await sql.execute_many(queries.INSERT_LOT, self._lots)
+        await sql.execute_many(queries.INSERT_POSTING, self._postings)
+        await sql.execute_many(queries.INSERT_PORTION, self._portions)
+        fresh = {row[0]: row[4] for row in self._lots}
         await sql.execute_many(
-            models.UPDATE_LOT,
+            queries.UPDATE_LOT,
             [
-                (lot.remaining, lot.id)
+                (lot.remaining, lot.undone, lot.recalled, lot.id)
                 for account in self._accounts.values()
-                for lot in account.taken_from.values()
+                for lot in account.changed_lots.values()
+                if fresh.get(lot.id) != lot.remaining or lot.undone
             ],
         )
         await sql.execute_many(
-            models.UPDATE_ACCOUNT,
-            [
-                (
-                    account.last_sequence,
-                    account.last_hash,
-                    account.balance,
-                    account.granted_total,
-                    account.redeemed_total,
-                    account.expired_total,
-                    account.next_expiry_at,
-                    account.id,
-                )
-                for account in self._accounts.values()
-                if account.changed
-            ],
+            queries.UPDATE_ACCOUNT,
+            [account.stored() for account in self._accounts.values() if account.changed],
         )
-
-
-def _open_lot(row: sql.Row) -> OpenLot:
-    return OpenLot(
-        id=row[0],
-        sequence=row[3],
-        remaining=row[5],
-        available_at=row[7],
-        expires_at=row[8],
-        rule=row[10],
-        programme_version=row[11],
-    )
 
 
 async def open_accounts(member_ids: Iterable[int], assets: Iterable[str]) -> None:
     """Make the members' accounts in the assets, empty, where they do not exist yet."""
     wanted = list(assets)
     await sql.execute_many(
-        models.INSERT_ACCOUNT,
+        queries.INSERT_ACCOUNT,
         [
-            (new_id(), member_id, asset, 0, GENESIS_HASH, 0, 0, 0, 0, NEVER)
+            (new_id(), member_id, asset, 0, GENESIS_HASH, *(0,) * 8, NEVER)
             for member_id in sorted(set(member_ids))
             for asset in wanted
         ],
@@ -330,13 +353,13 @@ async def journal(
     """The members' accounts, locked for this transaction; written when the block ends well."""
     members = sorted(set(member_ids))
     wanted = list(assets)
-    accounts = [_Account(*row) for row in await models.accounts_for_writing(members)]
+    accounts = [account_of(row) for row in await queries.accounts_for_writing(members)]
     present = {(account.member_id, account.asset) for account in accounts}
     lacking = [m for m in members if any((m, asset) not in present for asset in wanted)]
     if lacking:
         await open_accounts(lacking, wanted)
-        accounts = [_Account(*row) for row in await models.accounts_for_writing(members)]
+        accounts = [account_of(row) for row in await queries.accounts_for_writing(members)]
     opened = Journal(accounts, recorded_at)
-    await opened.book_expiries()
+    await opened.book_due()
     yield opened
     await opened.flush()

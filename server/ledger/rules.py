@@ -20,10 +20,21 @@ MAXIMUM_BALANCE = 2**31 - 1
 class Side(StrEnum):
     """The accounts that a posting moves value between."""
 
-    MEMBER = "member"  # what the member has
+    MEMBER = "member"  # what the member has, lot by lot
+    HELD = "held"  # what of it is reserved
+    OWED = "owed"  # below 0 by what the member owes
     ISSUED = "issued"  # granted by the programme
-    REDEEMED = "redeemed"  # exchanged for a reward
+    REDEEMED = "redeemed"  # exchanged for a reward or taken off a basket
     EXPIRED = "expired"  # lapsed unused (breakage)
+    REVERSED = "reversed"  # taken back because a purchase was returned
+    ADJUSTED = "adjusted"  # given or taken by staff
+    OPENED = "opened"  # brought along from another system
+    TRANSFERRED = "transferred"  # on its way between two members
+    PAID_OUT = "paid_out"  # paid to the member in money
+
+
+OWN_SIDES = frozenset({Side.MEMBER, Side.HELD, Side.OWED})
+"""The sides that are the member's; a posting between two of them changes no one's net worth."""
 
 
 class Reason(StrEnum):
@@ -35,24 +46,65 @@ class Reason(StrEnum):
     STREAK = "streak"  # given for challenges completed in a row
     CASHBACK = "cashback"  # money accrued on a purchase
     REDEMPTION = "redemption"  # exchanged for a voucher
+    PAYMENT = "payment"  # taken off a basket
     EXPIRY = "expiry"  # lapsed unused
+    RETURN = "return"  # a grant undone, taken from the lot that it made
+    RECALL = "recall"  # a grant undone whose value had been used: taken from elsewhere
+    RESTORED = "restored"  # given back, because what it had bought was undone
+    SETTLEMENT = "settlement"  # what came in filled the hole first
+    HOLD = "hold"  # reserved
+    RELEASE = "release"  # no longer reserved
+    GIFT_SENT = "gift_sent"  # given to another member
+    GIFT_RECEIVED = "gift_received"  # given by another member
+    PAYOUT = "payout"  # paid to the member in money
+    ADJUSTMENT = "adjustment"  # by staff, with a stated reason
+    OPENING = "opening"  # balance brought along from another system
+    MERGE = "merge"  # from or to a duplicate of the member
+
+
+class ReturnPolicy(StrEnum):
+    """What is done about a grant that is undone after its value was used."""
+
+    ONLY_PENDING = "only_pending"  # only what is still pending of the grant is taken back
+    WITHIN_BALANCE = "within_balance"  # other lots make up for it, as far as they reach
+    INTO_NEGATIVE = "into_negative"  # the rest is owed: what comes in next fills the hole first
 
 
 @dataclass(slots=True)
 class OpenLot:
-    """A lot with something left, as a writer sees it."""
+    """A lot as a writer sees it; most have something left."""
 
     id: int
+    account_id: int
     sequence: int
+    amount: int
     remaining: int
     available_at: Instant
     expires_at: Instant
+    reason: str
     rule: str
     programme_version: int
+    reference: int | None = None
+    origin_id: int | None = None
+    undone: int = 0
+    recalled: int = 0
 
     def is_available(self, at: Instant) -> bool:
         """Whether it can be spent at the instant."""
         return self.available_at <= at < self.expires_at
+
+
+@dataclass(slots=True)
+class OpenPortion:
+    """What a hold still holds of one lot, or held when it expired."""
+
+    id: int
+    hold_id: int
+    account_id: int
+    lot_id: int
+    remaining: int
+    releases_at: Instant
+    lot_expires_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +115,105 @@ class Take:
     amount: int
 
 
-class Balance(msgspec.Struct, frozen=True):
-    """One account at one instant, in points or minor units."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A posting that time alone makes: a hold that expired, a hole filled by it, or an expiry."""
 
-    available: int = 0
+    debit: Side
+    credit: Side
+    amount: int
+    lot_id: int
+    reason: Reason
+    reference: int | None
+    occurred_at: Instant
+
+
+def due(
+    lots: Iterable[OpenLot], portions: Iterable[OpenPortion], *, owed: int, at: Instant
+) -> list[Due]:
+    """What time alone has done to an account by the instant, in the order in which it is booked.
+
+    First the holds that have expired give back what they held, the first expired first: what comes
+    back fills what is owed, and what comes back to a lot that lapsed meanwhile lapses at once. Then
+    the lots lapse whose time has come. `lots` holds at least the open lots that are due by then and
+    those of the portions that are.
+    """
+    known = {lot.id: lot for lot in lots}
+    left = {lot.id: lot.remaining for lot in known.values()}
+    lines: list[Due] = []
+    for one in sorted(portions, key=lambda one: (one.releases_at, one.id)):
+        if one.releases_at > at or not one.remaining:
+            continue
+        when = one.releases_at
+        lines.append(
+            Due(
+                Side.HELD, Side.MEMBER, one.remaining, one.lot_id, Reason.RELEASE, one.hold_id, when
+            )
+        )
+        if one.lot_expires_at <= when:
+            lines.append(
+                Due(Side.MEMBER, Side.EXPIRED, one.remaining, one.lot_id, Reason.EXPIRY, None, when)
+            )
+            continue
+        filled = min(owed, one.remaining)
+        owed -= filled
+        left[one.lot_id] += one.remaining - filled
+        if filled:
+            lines.append(
+                Due(Side.MEMBER, Side.OWED, filled, one.lot_id, Reason.SETTLEMENT, None, when)
+            )
+    for lot in sorted(known.values(), key=lambda lot: (lot.expires_at, lot.sequence)):
+        if lot.expires_at <= at and left[lot.id]:
+            lines.append(
+                Due(
+                    Side.MEMBER,
+                    Side.EXPIRED,
+                    left[lot.id],
+                    lot.id,
+                    Reason.EXPIRY,
+                    None,
+                    lot.expires_at,
+                )
+            )
+    return lines
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """One account at one instant, in points or minor units.
+
+    Always `available + pending + held == granted_total - redeemed_total - expired_total -
+    reversed_total + moved_total`, and `available` is below 0 while more is `owed` than there is.
+    """
+
+    available: int = 0  # less what is owed
     pending: int = 0
+    held: int = 0
+    owed: int = 0
     granted_total: int = 0
     redeemed_total: int = 0
     expired_total: int = 0
+    reversed_total: int = 0
+    moved_total: int = 0  # adjusted, opened, transferred and paid out: came less went
 
 
 class OpenValue(NamedTuple):
-    """What is left of a lot, and when it can be used."""
+    """What is left of a lot, and when it can be used; or what a hold holds, until it expires."""
 
     remaining: int
     available_at: Instant
     expires_at: Instant
+    releases_at: Instant | None = None  # of a hold
+
+
+class Totals(NamedTuple):
+    """What an account has booked so far."""
+
+    granted: int
+    redeemed: int
+    expired: int
+    reversed: int
+    moved: int
+    owed: int
 
 
 class ExpiringValue(msgspec.Struct, frozen=True):
@@ -96,18 +231,15 @@ class Holding(msgspec.Struct, frozen=True):
     expiring: tuple[ExpiringValue, ...] = ()
 
 
-def holding(
-    at: Instant,
-    granted_total: int,
-    redeemed_total: int,
-    expired_total: int,
-    *,
-    lots: Sequence[OpenValue],
-) -> Holding:
-    """What an account with these open lots holds at the instant; expired lots count as expired."""
-    usable = pending = lapsed = 0
+def holding(at: Instant, totals: Totals, *, values: Sequence[OpenValue]) -> Holding:
+    """What an account with these open lots and holds has at the instant; what has lapsed by then
+    counts as expired, and a hold that has expired holds nothing."""
+    usable = pending = held = lapsed = 0
     expiring: dict[Instant, int] = {}
-    for remaining, available_at, expires_at in lots:
+    for remaining, available_at, expires_at, releases_at in values:
+        if releases_at is not None and at < releases_at:
+            held += remaining
+            continue
         if expires_at <= at:
             lapsed += remaining
             continue
@@ -117,10 +249,53 @@ def holding(
             pending += remaining
         if expires_at != NEVER:
             expiring[expires_at] = expiring.get(expires_at, 0) + remaining
+    balance = Balance(
+        available=usable - totals.owed,
+        pending=pending,
+        held=held,
+        owed=totals.owed,
+        granted_total=totals.granted,
+        redeemed_total=totals.redeemed,
+        expired_total=totals.expired + lapsed,
+        reversed_total=totals.reversed,
+        moved_total=totals.moved,
+    )
     return Holding(
-        Balance(usable, pending, granted_total, redeemed_total, expired_total + lapsed),
+        balance,
         tuple(ExpiringValue(expires_at, expiring[expires_at]) for expires_at in sorted(expiring)),
     )
+
+
+class Undoing(NamedTuple):
+    """How a part of a grant is undone; the three add up to it."""
+
+    from_lot: int  # still in the lot, or in those that go on with its value
+    lapsed: int  # lapsed unused: nothing was gained, so there is nothing to take
+    elsewhere: int  # used: to be taken from elsewhere
+
+
+def undoing(
+    amount: int,
+    *,
+    grant: int,
+    undone: int,
+    recalled: int,
+    left: int,
+    takeable: int,
+    lapsed: int,
+    returned: int,
+) -> Undoing:
+    """How to undo `amount` of a grant, `undone` of which was undone before.
+
+    `left` is what is left of it, `takeable` how much of that may be taken, `lapsed` and `returned`
+    what of it lapsed and was taken back before, `recalled` what had to be taken from elsewhere.
+    Whatever the order and size of the parts, taking back everything takes back what was used once.
+    """
+    from_lot = min(amount, takeable)
+    used = grant - left - lapsed - returned
+    stays = left - from_lot
+    elsewhere = max(0, used + stays - (grant - undone - amount) - recalled)
+    return Undoing(from_lot, amount - from_lot - elsewhere, elsewhere)
 
 
 def available(lots: Iterable[OpenLot], at: Instant) -> int:

@@ -5,29 +5,62 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from server.clock import Instant
-from server.ledger import models, rules
+from server.ledger import queries, rules
+from server.ledger.accounts import Cause
+from server.ledger.holds import HoldStatus, HoldView, find_holds, hold, holders, release, settle
 from server.ledger.journal import Grant, Journal, journal, open_accounts
-from server.ledger.rules import Balance, ExpiringValue, Holding, OpenValue, Reason, Side
+from server.ledger.moving import give, go_on
+from server.ledger.rules import (
+    Balance,
+    ExpiringValue,
+    Holding,
+    OpenLot,
+    OpenPortion,
+    OpenValue,
+    Reason,
+    ReturnPolicy,
+    Side,
+    Totals,
+)
+from server.ledger.undoing import Restored, Undone, restore, undo, users
+from server.storage import sql
 
 _POSTINGS_READ_PER_EVENT = 3
 
 __all__ = [
     "Balance",
+    "Cause",
     "ExpiringValue",
     "Flow",
     "Grant",
+    "HoldStatus",
+    "HoldView",
     "Holding",
     "Journal",
     "Reason",
+    "Restored",
+    "ReturnPolicy",
+    "Side",
     "StatementLine",
+    "Undone",
     "activity",
     "balance_at",
     "balances",
+    "find_holds",
     "flows",
+    "give",
+    "go_on",
+    "hold",
+    "holders",
     "holdings",
     "journal",
     "open_accounts",
+    "release",
+    "restore",
+    "settle",
     "statement",
+    "undo",
+    "users",
 ]
 
 
@@ -44,22 +77,26 @@ class StatementLine(msgspec.Struct, frozen=True):
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """What all members together were granted, redeemed and lost to expiry in a span of time."""
+    """What flowed to and from all members together in a span of time."""
 
     granted: int = 0
-    redeemed: int = 0
+    redeemed: int = 0  # less what was given back
     expired: int = 0
+    reversed: int = 0
+    moved: int = 0  # adjusted, opened, transferred and paid out: came less went
 
     @property
     def net(self) -> int:
         """By how much the members' balances grew."""
-        return self.granted - self.redeemed - self.expired
+        return self.granted - self.redeemed - self.expired - self.reversed + self.moved
 
     def __add__(self, other: "Flow") -> "Flow":
         return Flow(
             self.granted + other.granted,
             self.redeemed + other.redeemed,
             self.expired + other.expired,
+            self.reversed + other.reversed,
+            self.moved + other.moved,
         )
 
 
@@ -69,47 +106,43 @@ LAST_SEQUENCE = 2**31 - 1
 async def balances(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, str], Balance]:
     """The present balances by (member, asset), for an instant not before the last posting.
 
-    What has expired by then counts as expired, whether or not that has been booked.
+    What has lapsed by then counts as lapsed, whether or not that has been booked.
     """
-    rows = await models.balance_rows(member_ids, at)
-    return {
-        (member_id, asset): Balance(usable, pending, granted, redeemed, expired + unbooked)
-        for (
-            member_id,
-            asset,
-            _balance,
-            granted,
-            redeemed,
-            expired,
-            usable,
-            pending,
-            unbooked,
-        ) in rows
-    }
+    return {key: holding.balance for key, holding in (await holdings(member_ids, at)).items()}
 
 
 async def balance_at(member_id: int, asset: str, at: Instant) -> Balance:
-    """Available and pending at any instant, from the journal: what counted by then counts."""
-    usable = pending = 0
-    for available_at, expires_at, left in await models.lots_as_of(member_id, asset, at):
-        if at < expires_at:
-            if available_at <= at:
-                usable += left
+    """Available, pending, held and owed at any instant, from the journal: what counted by then
+    counts."""
+    usable = pending = held = owed = 0
+    for kind, first, second, amount in await queries.instant_rows(member_id, asset, at):
+        if kind == "owed":
+            owed = amount
+        elif kind == "held":
+            held += amount
+        elif kind == "portion":
+            held -= amount
+            usable += amount if at < second else 0
+        elif at < second:
+            if first <= at:
+                usable += amount
             else:
-                pending += left
-    return Balance(available=usable, pending=pending)
+                pending += amount
+    return Balance(available=usable - owed, pending=pending, held=held, owed=owed)
 
 
 async def holdings(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, str], Holding]:
     """The present balances by (member, asset), and what expires when; one statement."""
-    totals: dict[tuple[int, str], tuple[int, int, int]] = {}
-    lots: dict[tuple[int, str], list[OpenValue]] = {}
-    for row in await models.holding_rows(member_ids):
+    totals: dict[tuple[int, str], Totals] = {}
+    values: dict[tuple[int, str], list[OpenValue]] = {}
+    for row in await queries.holding_rows(member_ids):
         key = (row[0], row[1])
-        totals[key] = (row[2], row[3], row[4])
-        if row[5] is not None:
-            lots.setdefault(key, []).append(OpenValue(row[5], row[6], row[7]))
-    return {key: rules.holding(at, *sums, lots=lots.get(key, ())) for key, sums in totals.items()}
+        totals[key] = Totals(*row[2:8])
+        if row[8] is not None:
+            values.setdefault(key, []).append(OpenValue(*row[8:]))
+    return {
+        key: rules.holding(at, sums, values=values.get(key, ())) for key, sums in totals.items()
+    }
 
 
 async def statement(
@@ -117,23 +150,54 @@ async def statement(
 ) -> list[StatementLine]:
     """The newest `limit` lines of the statement, or those before line `before`; newest first.
 
-    What has expired and is not booked yet stands at the top, with the numbers and balances that it
-    will be booked with, so that a line never changes.
+    What time alone has done and is not booked yet stands at the top, with the numbers and balances
+    that it will be booked with, so that a line never changes. Moves between what the member can
+    spend and what is held are no lines: they change no one's worth.
     """
     below = LAST_SEQUENCE if before is None else min(before, LAST_SEQUENCE)
-    rows = await models.statement_rows(member_id, asset, at, below, limit)
-    return [
-        StatementLine(
-            sequence,
-            -amount if debit == Side.MEMBER else amount,
-            balance_after,
-            Reason(reason),
-            rule,
-            reference,
-            occurred_at,
-        )
-        for sequence, debit, amount, balance_after, reason, rule, reference, occurred_at in rows
+    rows = await queries.statement_rows(member_id, asset, at, below, limit)
+    booked = sorted((row for row in rows if row[0] == "posting"), key=lambda row: -row[1])
+    lines = [line for line in _unbooked(rows, at) if line.sequence < below]
+    lines += [
+        StatementLine(row[1], row[2], row[3], Reason(row[7]), row[8], row[4], row[5])
+        for row in booked
     ]
+    return lines[:limit]
+
+
+def _unbooked(rows: Sequence[sql.Row], at: Instant) -> list[StatementLine]:
+    """The lines that time alone has made and nobody has booked, newest first."""
+    account = next((row for row in rows if row[0] == "account"), None)
+    if account is None:
+        return []
+    _kind, sequence, balance, owed, *_rest = account
+    lots = {
+        row[3]: OpenLot(row[3], 0, row[2], 0, 0, at, row[6], "", row[8], 0)
+        for row in rows
+        if row[0] == "portion"
+    }
+    lots |= {
+        row[1]: OpenLot(row[1], 0, row[2], row[3], row[3], row[4], row[5], "", row[8], row[6])
+        for row in rows
+        if row[0] == "lot"
+    }
+    portions = [
+        OpenPortion(row[1], 0, 0, row[3], row[4], row[5], row[6])
+        for row in rows
+        if row[0] == "portion"
+    ]
+    lines: list[StatementLine] = []
+    for line in rules.due(lots.values(), portions, owed=owed, at=at):
+        sequence += 1
+        if line.credit is Side.EXPIRED:
+            balance -= line.amount
+            rule = lots[line.lot_id].rule
+            lines.append(
+                StatementLine(
+                    sequence, -line.amount, balance, line.reason, rule, None, line.occurred_at
+                )
+            )
+    return lines[::-1]
 
 
 async def activity(
@@ -153,6 +217,12 @@ async def activity(
             return events[:limit]
 
 
+_GRANTS = frozenset(
+    {Reason.PURCHASE, Reason.WELCOME, Reason.CHALLENGE, Reason.STREAK, Reason.CASHBACK}
+)
+"""Each of these is an event of its own."""
+
+
 def _events(lines: Iterable[StatementLine]) -> list[StatementLine]:
     events: list[StatementLine] = []
     for line in lines:
@@ -168,8 +238,8 @@ def _events(lines: Iterable[StatementLine]) -> list[StatementLine]:
 
 def _is_one_event(newer: StatementLine, older: StatementLine) -> bool:
     return (
-        newer.amount < 0
-        and older.amount < 0
+        (newer.amount < 0) == (older.amount < 0)
+        and newer.reason not in _GRANTS
         and (newer.reason, newer.reference, newer.occurred_at)
         == (older.reason, older.reference, older.occurred_at)
     )
@@ -181,4 +251,4 @@ async def flows(edges: Sequence[Instant]) -> dict[tuple[str, int], Flow]:
     The edges ascend. Span 0 is the time before the first, span n that from edge n - 1 on until just
     before edge n. What has expired by then counts, whether or not that has been booked.
     """
-    return {(row[0], row[1]): Flow(*row[2:]) for row in await models.flow_rows(edges)}
+    return {(row[0], row[1]): Flow(*row[2:]) for row in await queries.flow_rows(edges)}

@@ -21,6 +21,7 @@ class Member(Model):
     time_zone = fields.CharField(64)
     enrolled_at = InstantField()
     enrolled_local_month = fields.IntField()  # year * 100 + month, programme's time zone
+    merged_into = fields.BigIntField(null=True)  # the member whom this duplicate was joined into
 
     class Meta:
         """Table."""

@@ -1,44 +1,69 @@
 """What Laurel says to people: one text for each message key, in each language that has it.
 
-The texts lie beside this file, one folder a language, one YAML file a domain: `key: "text {fact}"`.
+The texts lie beside this file, one folder a language, one YAML file a domain: `key: "text {fact}"`,
+or the forms that a counted text takes (`plurals`).
 """
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
+from server.messages.formatting import shown_number
+from server.messages.plurals import CountedText
+
 FALLBACK_LANGUAGE = "en"
 _FOLDER = Path(__file__).parent
+
+_NEAREST = {"zh": "zh-Hant", "cmn": "zh-Hant", "yue": "zh-Hant"}
+"""For languages without texts of their own: the one that their readers can read."""
+
+_MAXIMUM_OFFERS = 20
+_OFFER = re.compile(
+    r"\s*(?P<tag>[a-z]{1,8}(?:-[a-z0-9]{1,8})*)"
+    r"\s*(?:;\s*q\s*=\s*(?P<weight>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @lru_cache(maxsize=1)
 def languages() -> tuple[str, ...]:
-    """The languages that have texts, the fallback first."""
+    """The languages that have texts, as language tags (BCP 47), the fallback first."""
     found = sorted(entry.name for entry in _FOLDER.iterdir() if (entry / "common.yaml").exists())
     return (FALLBACK_LANGUAGE, *(name for name in found if name != FALLBACK_LANGUAGE))
 
 
 @lru_cache(maxsize=32)
-def _texts(language: str) -> dict[str, str]:
-    texts: dict[str, str] = {}
+def _texts(language: str) -> Mapping[str, str | CountedText]:
+    texts: dict[str, str | CountedText] = {}
     for file in sorted((_FOLDER / language).glob("*.yaml")):
-        for key, text in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).items():
+        for key, written in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).items():
             if key in texts:
                 raise ValueError(f"the message {key} stands twice in {language}")
-            texts[key] = text
+            counts = isinstance(written, dict)
+            texts[key] = CountedText.of(key, written, language) if counts else written
     return texts
 
 
 def text(key: str, language: str, **facts: str | int) -> str:
     """The message in the language, or in English where that language lacks it.
 
-    Raises KeyError for a key that no language has.
+    The integers of a counted text are written as numbers of the language: "1,500 points".
+    Raises KeyError for a key that no language has, and where a counted text lacks its count.
     """
-    template = _texts(language).get(key) if language in languages() else None
-    if template is None:
-        template = _texts(FALLBACK_LANGUAGE)[key]
+    if language not in languages() or key not in _texts(language):
+        language = FALLBACK_LANGUAGE
+    template = _texts(language)[key]
+    if isinstance(template, CountedText):
+        form = template.form(int(facts[template.count]), language)
+        return form.format(**{name: _shown(fact, language) for name, fact in facts.items()})
     return template.format(**facts) if facts else template
+
+
+def _shown(fact: str | int, language: str) -> str:
+    return shown_number(fact, language) if isinstance(fact, int) else fact
 
 
 def keys(language: str) -> frozenset[str]:
@@ -46,21 +71,37 @@ def keys(language: str) -> frozenset[str]:
     return frozenset(_texts(language))
 
 
+def language_of_locale(locale: str) -> str:
+    """The language with texts for a member's locale (BCP 47): "lt" for "lt-LT"; English if none."""
+    return _looked_up(locale) or FALLBACK_LANGUAGE
+
+
 def preferred_language(accept_language: str | None) -> str:
-    """The best language for an Accept-Language header (RFC 9110, 12.5.4); English by default."""
-    if not accept_language:
-        return FALLBACK_LANGUAGE
-    offers: list[tuple[float, int, str]] = []
-    for position, part in enumerate(accept_language[:200].split(",")):
-        tag, _, parameter = part.strip().partition(";")
-        try:
-            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
-        except ValueError:
-            continue
-        offers.append((-weight, position, tag.strip().lower()))
-    for weight, _position, tag in sorted(offers):
-        if weight < 0:
-            for language in languages():
-                if tag == language.lower() or tag.split("-")[0] == language.lower():
-                    return language
-    return FALLBACK_LANGUAGE
+    """The best language for an Accept-Language header (RFC 9110, 12.5.4); English by default.
+
+    Each range is looked up as RFC 4647, 3.4 says. What is not a range is passed over, and so is
+    everything after the first 20.
+    """
+    offers: list[tuple[int, str]] = []
+    for part in (accept_language or "").split(",", _MAXIMUM_OFFERS)[:_MAXIMUM_OFFERS]:
+        if (offer := _OFFER.fullmatch(part)) and (weight := _thousandths(offer["weight"] or "1")):
+            offers.append((weight, offer["tag"]))
+    by_weight = sorted(offers, key=lambda offer: -offer[0])  # equals stay in their order
+    return next((found for _, tag in by_weight if (found := _looked_up(tag))), FALLBACK_LANGUAGE)
+
+
+def _thousandths(weight: str) -> int:
+    whole, _, fraction = weight.partition(".")
+    return int(whole) * 1000 + int(fraction.ljust(3, "0"))
+
+
+def _looked_up(tag: str) -> str | None:
+    """The language of the tag, or of its longest beginning that has texts; None if none has."""
+    by_tag = {language.lower(): language for language in languages()}
+    subtags = tag.lower().split("-")
+    while subtags:
+        beginning = "-".join(subtags)
+        if found := by_tag.get(beginning) or _NEAREST.get(beginning):
+            return found
+        subtags.pop()
+    return None

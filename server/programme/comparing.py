@@ -6,15 +6,20 @@ from typing import Any
 
 from msgspec import Struct
 
-_NAMING_KEY = {"tiers.levels": "name", "offers": "id"}
+_NAMING_KEY = {"tiers.levels": "name", "cashback.caps": "period", "offers": "id"}
 """The lists whose items are the same item wherever they stand, and by which key."""
+
+_INDEXES = frozenset({"cashback.tier_rates_basis_points"})
+"""The mappings whose keys are names that the document chose; they stand in brackets."""
 
 
 class Difference(Struct, frozen=True):
     """One change. `before` and `after` are plain data; None says that it is not there at all.
 
-    Levels go by their name in the path and offers by their id, `tiers.levels[Silver].name`; other
-    items by their place, from 0. A list of words is compared, and changes, as a whole.
+    Levels go by their name in the path, caps by their period and offers by their id,
+    `tiers.levels[Silver].name`; other items by their place, from 0. A list of words is compared,
+    and changes, as a whole. So does what only one of the documents has: leaving out an optional
+    section or key differs from writing its default, though both mean the same.
     """
 
     path: str
@@ -39,11 +44,17 @@ def diff(old: Any, new: Any) -> list[Difference]:
 def _changes(old: Any, new: Any, path: str) -> Iterator[Difference]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old | new:
-            yield from _changes(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            yield from _changes(old.get(key), new.get(key), _below(path, key))
     elif _is_list_of_mappings(old) and _is_list_of_mappings(new):
         yield from _changes_of_items(old, new, path)
     elif old != new:
         yield Difference(path, old, new)
+
+
+def _below(path: str, key: str) -> str:
+    if path in _INDEXES:
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
 
 
 def _is_list_of_mappings(value: Any) -> bool:

@@ -5,10 +5,12 @@ The attributes are the keys of the YAML document, name by name. A value of these
 the rules promise there: every number is within its bounds, levels ascend from 0, names are unique.
 
 Money is in minor units of `programme.currency`; percentages are whole; a day is a local day of
-`programme.timezone`.
+`programme.timezone`. What a document may leave out has its default here and nowhere else.
 """
 
+from collections.abc import Mapping
 from datetime import date
+from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
@@ -91,13 +93,40 @@ class Tiers(Struct, frozen=True):
     levels: tuple[TierLevel, ...]
 
 
+CapPeriod = Literal["calendar_day", "calendar_week", "calendar_month", "calendar_year", "lifetime"]
+"""Spans of local time in which a cap counts, each starting anew; `lifetime` never does."""
+
+
+class CashbackCap(Struct, frozen=True):
+    """At most `minor` of cashback for one member in each `period`."""
+
+    period: CapPeriod
+    minor: int
+
+
 class Cashback(Struct, frozen=True):
     """What part of the spend in some departments is paid back, up to a cap a calendar month."""
 
     departments: frozenset[str]
-    rate_basis_points: int
+    rate_basis_points: int  # of the tiers that `tier_rates_basis_points` leaves out
     monthly_cap_minor: int
     pending_days: int
+    tier_rates_basis_points: Mapping[str, int] = {}  # by the tier's name; in part or empty
+    caps: tuple[CashbackCap, ...] = ()  # besides the monthly cap; each period at most once
+
+    def __hash__(self) -> int:
+        # The mapping has no hash of its own.
+        rates = frozenset(self.tier_rates_basis_points.items())
+        return hash(
+            (
+                *(self.departments, self.rate_basis_points, self.monthly_cap_minor),
+                *(self.pending_days, rates, self.caps),
+            )
+        )
+
+    def rate_for_tier_basis_points(self, tier_name: str) -> int:
+        """The rate for members of the tier, in hundredths of a percent."""
+        return self.tier_rates_basis_points.get(tier_name, self.rate_basis_points)
 
 
 class Streak(Struct, frozen=True):
@@ -191,6 +220,94 @@ class Offer(Struct, frozen=True):
     max_redemptions_per_coupon_member_day: int
 
 
+class ReturnPolicy(StrEnum):
+    """What a return takes back of the points that the returned lines have earned."""
+
+    ONLY_PENDING = "only_pending"
+    """Only what is still pending; what has become available stays with the member."""
+
+    WITHIN_BALANCE = "within_balance"
+    """What is pending, and of what is available at most as much as there is: never below 0."""
+
+    INTO_NEGATIVE = "into_negative"
+    """All of it; the balance goes below 0 where it has been spent, and later points fill it up."""
+
+
+class Returns(Struct, frozen=True):
+    """What happens to points when goods come back."""
+
+    policy: ReturnPolicy = ReturnPolicy.INTO_NEGATIVE
+    grace_days: int = 30  # value given back whose own expiry has passed lives so long
+
+
+class PayingWithPoints(Struct, frozen=True):
+    """Points as a means of payment; `Programme.money_off_rate` has the rate with its defaults."""
+
+    points: int | None = None  # None: redemption_policy.redeem_points
+    worth_minor: int | None = None  # None: redemption_policy.voucher_value_minor; 0: not offered
+    minimum_points: int = 1
+    maximum_share_basis_points: int = 10_000  # of the basket's net
+    earns_on_value: bool = False  # does what was paid with points, cashback or vouchers earn?
+
+
+class PointsWorth(Struct, frozen=True):
+    """`points` take `worth_minor` off a basket."""
+
+    points: int  # at least 1
+    worth_minor: int
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether members can pay with points at all."""
+        return self.worth_minor > 0
+
+
+DEFAULT_TTL_SECONDS = 900
+DEFAULT_MAXIMUM_TTL_SECONDS = 86_400
+
+
+class Holds(Struct, frozen=True):
+    """How long value stays held for a basket before it is free again."""
+
+    ttl_seconds: int = DEFAULT_TTL_SECONDS  # of a hold that names none
+    maximum_ttl_seconds: int = DEFAULT_MAXIMUM_TTL_SECONDS
+
+
+class Transfers(Struct, frozen=True):
+    """Gifts of points from one member to another."""
+
+    minimum_points: int = 1
+    daily_limit_points: int = 10_000  # per giver and local day; 0 switches gifts off
+    minimum_account_age_days: int = 0  # of the giver, local days since enrolment
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether gifts are switched on."""
+        return self.daily_limit_points > 0
+
+
+class Households(Struct, frozen=True):
+    """Members who share one balance."""
+
+    maximum_members: int = 6
+    rejoin_wait_days: int = 30  # after leaving, before joining or founding one again
+    minimum_account_age_days: int = 0  # local days since enrolment
+
+
+class Payouts(Struct, frozen=True):
+    """Cashback that is paid out as money."""
+
+    minimum_minor: int = 1
+    daily_limit_minor: int = 0  # per member and local day; 0 is no limit
+
+
+class Adjustments(Struct, frozen=True):
+    """From where on a correction by staff needs a second person: above, not at, these."""
+
+    second_person_above_points: int = 1000
+    second_person_above_minor: int = 1000
+
+
 class Programme(Struct, frozen=True):
     """All rules of one version of a loyalty programme."""
 
@@ -204,3 +321,21 @@ class Programme(Struct, frozen=True):
     redemption_policy: RedemptionPolicy
     liability: Liability
     offers: tuple[Offer, ...]
+    returns: Returns = Returns()
+    paying_with_points: PayingWithPoints = PayingWithPoints()
+    holds: Holds = Holds()
+    transfers: Transfers = Transfers()
+    households: Households = Households()
+    payouts: Payouts = Payouts()
+    adjustments: Adjustments = Adjustments()
+
+    @property
+    def money_off_rate(self) -> PointsWorth:
+        """What points take off a basket; each half that the document leaves out is a voucher's."""
+        paying, redeeming = self.paying_with_points, self.redemption_policy
+        return PointsWorth(
+            points=redeeming.redeem_points if paying.points is None else paying.points,
+            worth_minor=(
+                redeeming.voucher_value_minor if paying.worth_minor is None else paying.worth_minor
+            ),
+        )

@@ -170,7 +170,10 @@ class PublishProgrammeInput:
     idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
     document: str = strawberry.field(
         description="The whole programme as a YAML document of at most 256 KiB. All keys are "
-        "required; none has a default."
+        "required, except `tier_rates_basis_points` and `caps` in `cashback`, and the sections "
+        "`returns`, `paying_with_points`, `holds`, `transfers`, `households`, `payouts` and "
+        "`adjustments` with everything in them: what they leave out has a default, which the "
+        "type Programme shows."
     )
     effective_at: Instant | None = strawberry.field(
         default=None,

@@ -1,7 +1,9 @@
 """What a programme document may hold, and its canonical form.
 
-`DOCUMENT` is the whole answer to "what can I write there?": every key is required, none has a
-default, and the bounds are as wide as 64-bit arithmetic on real baskets allows.
+`DOCUMENT` is the whole answer to "what can I write there?": which keys are required, which ones are
+optional (their defaults stand in `server.programme.document`), and bounds as wide as 64-bit
+arithmetic on real baskets allows. The canonical form has what the document has and nothing else:
+defaults are no part of it, so the digest of a document stays when new optional keys come.
 """
 
 import hashlib
@@ -18,6 +20,7 @@ from server.errors import Path
 from server.money import currency_codes
 from server.programme.checking import (
     Checker,
+    Index,
     Items,
     Leaf,
     Relations,
@@ -28,17 +31,29 @@ from server.programme.checking import (
     text,
     whole,
     whole_or,
+    yes_or_no,
 )
-from server.programme.document import LineField, Programme, Weekday
+from server.programme.document import (
+    DEFAULT_MAXIMUM_TTL_SECONDS,
+    DEFAULT_TTL_SECONDS,
+    CapPeriod,
+    LineField,
+    Programme,
+    ReturnPolicy,
+    Weekday,
+)
 from server.programme.errors import InvalidDocument
 from server.programme.reading import plain_data
 
 MAXIMUM_POINTS = 10**9
 MAXIMUM_MINOR = 10**12
 MAXIMUM_DAYS = 36_500
+MAXIMUM_HOLD_SECONDS = 30 * 24 * 60 * 60
 MAXIMUM_POINTS_PER_MINOR_UNIT = 1_000
 LABEL_LENGTH = 200
 NAME_LENGTH = 64
+
+_MOST_TIERS_NAMED = 10  # in one problem, so that the answer stays small
 
 Misfits = Iterable[tuple[Path, str]]
 
@@ -96,11 +111,49 @@ def _own_ids(offers: list[dict[str, Any] | None]) -> Misfits:
         ids.add(offer_id or "")
 
 
+def _own_periods(caps: list[dict[str, Any] | None]) -> Misfits:
+    periods: set[str] = set()
+    for at, cap in enumerate(caps):
+        period = (cap or {}).get("period")
+        if period is not None and period in periods:
+            yield (at, "period"), "a period that no cap before it has"
+        periods.add(period or "")
+
+
+def _ttl_within_its_maximum(holds: dict[str, Any]) -> Misfits:
+    ttl = holds.get("ttl_seconds", DEFAULT_TTL_SECONDS)
+    maximum = holds.get("maximum_ttl_seconds", DEFAULT_MAXIMUM_TTL_SECONDS)
+    if ttl is None or maximum is None or ttl <= maximum:
+        return
+    if "ttl_seconds" in holds:
+        limit = f"maximum_ttl_seconds, which is {maximum}"
+        yield ("ttl_seconds",), f"a whole number from 1 to {maximum}: at most {limit}"
+    else:
+        bounds = f"from {ttl} to {MAXIMUM_HOLD_SECONDS}"
+        default = f"ttl_seconds, which is {ttl} where it is left out"
+        yield ("maximum_ttl_seconds",), f"a whole number {bounds}: at least {default}"
+
+
+def _rates_of_own_tiers(document: dict[str, Any]) -> Misfits:
+    rates = (document.get("cashback") or {}).get("tier_rates_basis_points") or {}
+    levels = (document.get("tiers") or {}).get("levels") or [None]
+    names: list[Any] = [(level or {}).get("name") for level in levels]
+    if None in names:  # which tiers there are is not clear yet
+        return
+    for name in rates:
+        if name not in names:
+            place = ("cashback", "tier_rates_basis_points", name)
+            known = one_of(*names).accepted if len(names) <= _MOST_TIERS_NAMED else "any of them"
+            yield place, f"the name of a tier of tiers.levels: {known}"
+
+
 # ---------------------------------------------------------------- the document
 
 _points = whole(0, MAXIMUM_POINTS)
 _money = whole(0, MAXIMUM_MINOR)
 _money_from_one = whole(1, MAXIMUM_MINOR)
+_points_from_one = whole(1, MAXIMUM_POINTS)
+_basis_points = whole(0, 10_000)
 _days = whole(0, MAXIMUM_DAYS)
 _days_from_one = whole(1, MAXIMUM_DAYS)
 _label = text(LABEL_LENGTH)
@@ -156,13 +209,18 @@ _tiers = Section(
         "levels": Items(_level, minimum=1, maximum=100, relations=_ladder),
     }
 )
+_cap = Section({"period": one_of(*get_args(CapPeriod)), "minor": _money})
 _cashback = Section(
     {
         "departments": _departments,
-        "rate_basis_points": whole(0, 10_000),
+        "rate_basis_points": _basis_points,
         "monthly_cap_minor": _money,
         "pending_days": _days,
-    }
+    },
+    optional={
+        "tier_rates_basis_points": Index("the name of a tier", _basis_points, maximum=100),
+        "caps": Items(_cap, maximum=len(get_args(CapPeriod)), relations=_own_periods),
+    },
 )
 _challenges = Section(
     {
@@ -195,7 +253,7 @@ _redemption_policy = Section(
     {
         "weekday": one_of(*get_args(Weekday)),
         "threshold_points": _points,
-        "redeem_points": whole(1, MAXIMUM_POINTS),
+        "redeem_points": _points_from_one,
         "max_redemptions_per_run": whole(0, 10_000),
         "voucher_value_minor": _money,
     }
@@ -223,6 +281,52 @@ _offer = Section(
     _dates_in_order("valid_from", "valid_to"),
 )
 
+_optional_sections = {
+    "returns": Section(
+        {}, optional={"policy": one_of(*(each.value for each in ReturnPolicy)), "grace_days": _days}
+    ),
+    "paying_with_points": Section(
+        {},
+        optional={
+            "points": _points_from_one,
+            "worth_minor": _money,
+            "minimum_points": _points_from_one,
+            "maximum_share_basis_points": _basis_points,
+            "earns_on_value": yes_or_no(),
+        },
+    ),
+    "holds": Section(
+        {},
+        _ttl_within_its_maximum,
+        optional={
+            "ttl_seconds": whole(1, MAXIMUM_HOLD_SECONDS),
+            "maximum_ttl_seconds": whole(1, MAXIMUM_HOLD_SECONDS),
+        },
+    ),
+    "transfers": Section(
+        {},
+        optional={
+            "minimum_points": _points_from_one,
+            "daily_limit_points": _points,
+            "minimum_account_age_days": _days,
+        },
+    ),
+    "households": Section(
+        {},
+        optional={
+            "maximum_members": whole(2, 50),
+            "rejoin_wait_days": _days,
+            "minimum_account_age_days": _days,
+        },
+    ),
+    "payouts": Section(
+        {}, optional={"minimum_minor": _money_from_one, "daily_limit_minor": _money}
+    ),
+    "adjustments": Section(
+        {}, optional={"second_person_above_points": _points, "second_person_above_minor": _money}
+    ),
+}
+
 DOCUMENT = Section(
     {
         "programme": _identity,
@@ -235,7 +339,9 @@ DOCUMENT = Section(
         "redemption_policy": _redemption_policy,
         "liability": Section({"point_value_minor_per_1000": _points}),
         "offers": Items(_offer, relations=_own_ids),
-    }
+    },
+    _rates_of_own_tiers,
+    optional=_optional_sections,
 )
 """All keys of a programme document, in their order, and what each of them takes."""
 
@@ -283,7 +389,11 @@ def programme_of(canonical: str) -> Programme:
 def in_reading_order(plain: Any, shape: Shape = DOCUMENT) -> Any:
     """The same data with its keys in the order in which people read them."""
     if isinstance(shape, Section) and isinstance(plain, dict):
-        return {key: in_reading_order(plain[key], shape.keys[key]) for key in shape.keys}
+        return {
+            key: in_reading_order(plain[key], inner)
+            for key, inner in shape.all_keys.items()
+            if key in plain
+        }
     if isinstance(shape, Items):
         return [in_reading_order(item, shape.each) for item in plain]
     return plain

@@ -1,6 +1,5 @@
 """The programme's terms as the schema shows them: types without behaviour, and their making."""
 
-from collections.abc import Callable
 from enum import Enum
 
 import strawberry
@@ -8,7 +7,19 @@ import strawberry
 from server.clock import Instant
 from server.edge.nodes import Node, global_id
 from server.edge.scalars import CurrencyCode, Money
-from server.programme import document
+from server.programme import document, optional_terms
+from server.programme.optional_terms import (
+    AdjustmentTerms,
+    CashbackCapTerms,
+    HoldTerms,
+    HouseholdTerms,
+    PayingWithPointsTerms,
+    PayoutTerms,
+    Pricing,
+    ReturnTerms,
+    TierCashbackRate,
+    TransferTerms,
+)
 from server.programme.service import PublishedProgramme
 
 
@@ -101,10 +112,17 @@ class CashbackTerms:
         description="The departments, in alphabetical order; none means that there is no cashback."
     )
     rate_basis_points: int = strawberry.field(
-        description="The part that is paid back, in hundredths of a percent: 200 is 2 %."
+        description="The part that is paid back, in hundredths of a percent: 200 is 2 %. Tiers can "
+        "have another one: `tierRates` has them all."
+    )
+    tier_rates: list[TierCashbackRate] = strawberry.field(
+        description="The part that members of each tier are paid back, lowest tier first."
     )
     monthly_cap: Money = strawberry.field(
         description="The most that one member gets in a calendar month."
+    )
+    caps: list[CashbackCapTerms] = strawberry.field(
+        description="Further caps, each period at most once; `monthlyCap` counts besides them."
     )
     pending_days: int = strawberry.field(
         description="Cashback is available from the start of the day that is this many days after "
@@ -196,9 +214,17 @@ class Programme(Node):
     cashback: CashbackTerms = strawberry.field(description="How cashback is earned.")
     challenges: ChallengeTerms = strawberry.field(description="The challenges.")
     redemption: RedemptionTerms = strawberry.field(description="What points buy.")
-
-
-_Pricing = Callable[[int], Money]
+    returns: ReturnTerms = strawberry.field(description="What happens when goods come back.")
+    paying_with_points: PayingWithPointsTerms = strawberry.field(
+        description="How points take money off a basket."
+    )
+    holds: HoldTerms = strawberry.field(description="How long value stays held for a basket.")
+    transfers: TransferTerms = strawberry.field(description="Gifts of points between members.")
+    households: HouseholdTerms = strawberry.field(description="Members who share one balance.")
+    payouts: PayoutTerms = strawberry.field(description="Cashback that is paid out as money.")
+    adjustments: AdjustmentTerms = strawberry.field(
+        description="Which corrections of balances by staff need a second person."
+    )
 
 
 def programme_shown(published: PublishedProgramme) -> Programme:
@@ -229,7 +255,9 @@ def programme_shown(published: PublishedProgramme) -> Programme:
         cashback=CashbackTerms(
             departments=sorted(rules.cashback.departments),
             rate_basis_points=rules.cashback.rate_basis_points,
+            tier_rates=optional_terms.tier_rates(rules),
             monthly_cap=money(rules.cashback.monthly_cap_minor),
+            caps=optional_terms.caps(rules, money),
             pending_days=rules.cashback.pending_days,
         ),
         challenges=_challenges(rules.challenges, money),
@@ -237,6 +265,13 @@ def programme_shown(published: PublishedProgramme) -> Programme:
             step_points=rules.redemption_policy.redeem_points,
             voucher_value=money(rules.redemption_policy.voucher_value_minor),
         ),
+        returns=optional_terms.returns(rules),
+        paying_with_points=optional_terms.paying_with_points(rules, money),
+        holds=optional_terms.holds(rules),
+        transfers=optional_terms.transfers(rules),
+        households=optional_terms.households(rules),
+        payouts=optional_terms.payouts(rules, money),
+        adjustments=optional_terms.adjustments(rules, money),
     )
 
 
@@ -245,7 +280,7 @@ def effective_at(published: PublishedProgramme) -> Instant | None:
     return None if published.counts_from_the_beginning else published.effective_at
 
 
-def _earning(rules: document.Programme, money: _Pricing) -> EarningTerms:
+def _earning(rules: document.Programme, money: Pricing) -> EarningTerms:
     (bonus,) = rules.points.category_bonus
     return EarningTerms(
         base=PointsRate(
@@ -266,7 +301,7 @@ def _earning(rules: document.Programme, money: _Pricing) -> EarningTerms:
     )
 
 
-def _challenges(rules: document.Challenges, money: _Pricing) -> ChallengeTerms:
+def _challenges(rules: document.Challenges, money: Pricing) -> ChallengeTerms:
     weekly = rules.weekly_visits
     return ChallengeTerms(
         weekly_visits=WeeklyVisitsTerms(

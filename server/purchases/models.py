@@ -13,7 +13,7 @@ from server.storage.fields import IdField, InstantField
 
 
 class Purchase(Model):
-    """One basket as the till sent it, with what it earned, never changed afterwards."""
+    """One basket as the till sent it, with what it earned; only returns are noted afterwards."""
 
     id = IdField()
     member: fields.ForeignKeyRelation[Member] = fields.ForeignKeyField(
@@ -31,6 +31,9 @@ class Purchase(Model):
     eligible_minor = fields.BigIntField()
     programme_version = fields.IntField()
     outcome = fields.TextField()  # what the till was answered, as JSON
+    paid_minor = fields.BigIntField()  # what points, cashback and vouchers took off
+    returned_net_minor = fields.BigIntField()  # of the net, what was returned since
+    returned_eligible_minor = fields.BigIntField()
 
     class Meta:
         """Table."""
@@ -40,6 +43,11 @@ class Purchase(Model):
         indexes = (("member_id", "occurred_at"), ("local_month", "member_id"))
         constraints = (
             CheckConstraint(check="eligible_minor >= 0", name="purchases_eligible_minor"),
+            CheckConstraint(
+                check="returned_eligible_minor >= 0 AND returned_eligible_minor <= eligible_minor",
+                name="purchases_returned_eligible_minor",
+            ),
+            CheckConstraint(check="paid_minor >= 0", name="purchases_paid_minor"),
         )
 
 
@@ -59,6 +67,9 @@ class PurchaseLine(Model):
     quantity = fields.BigIntField()
     sales_minor = fields.BigIntField()
     coupon_minor = fields.BigIntField()
+    paid_minor = fields.BigIntField()  # its share of what points, cashback and vouchers took off
+    returned_quantity = fields.BigIntField()
+    returned_minor = fields.BigIntField()  # of sales less coupon
 
     class Meta:
         """Table."""
@@ -70,16 +81,67 @@ class PurchaseLine(Model):
             CheckConstraint(check="quantity >= 0", name="purchase_lines_quantity"),
             CheckConstraint(check="sales_minor >= 0", name="purchase_lines_sales_minor"),
             CheckConstraint(check="coupon_minor >= 0", name="purchase_lines_coupon_minor"),
+            CheckConstraint(
+                check="returned_quantity >= 0 AND returned_quantity <= quantity",
+                name="purchase_lines_returned_quantity",
+            ),
         )
+
+
+class PurchaseReturn(Model):
+    """One return of some lines of a purchase, as the till sent it, with what it undid."""
+
+    id = IdField()
+    member: fields.ForeignKeyRelation[Member] = fields.ForeignKeyField(
+        "laurel.Member", on_delete=fields.RESTRICT
+    )
+    purchase: fields.ForeignKeyRelation[Purchase] = fields.ForeignKeyField(
+        "laurel.Purchase", on_delete=fields.RESTRICT
+    )
+    partner = fields.CharField(64)
+    external_id = fields.CharField(64)
+    content_hash = fields.CharField(64)
+    occurred_at = InstantField()
+    recorded_at = InstantField()
+    net_minor = fields.BigIntField()
+    outcome = fields.TextField()  # what the till was answered, as JSON
+
+    class Meta:
+        """Table."""
+
+        table = "purchase_returns"
+        unique_together = (("partner", "external_id"),)
+        indexes = (("purchase_id",), ("member_id", "id"))
+
+
+class ReturnLine(Model):
+    """What of one line of a purchase one return gave back."""
+
+    id = IdField()
+    member_id = fields.BigIntField()
+    purchase_return: fields.ForeignKeyRelation[PurchaseReturn] = fields.ForeignKeyField(
+        "laurel.PurchaseReturn", on_delete=fields.RESTRICT
+    )
+    number = fields.IntField()  # of the line, from 0
+    quantity = fields.BigIntField()
+    amount_minor = fields.BigIntField()
+
+    class Meta:
+        """Table."""
+
+        table = "return_lines"
+        unique_together = (("purchase_return_id", "number"),)
+        constraints = (CheckConstraint(check="quantity >= 0", name="return_lines_quantity"),)
 
 
 PURCHASE_COLUMNS = (
     "id, member_id, partner, external_id, content_hash, store_id, occurred_at, recorded_at,"
-    " local_month, currency, net_minor, eligible_minor, programme_version, outcome"
+    " local_month, currency, net_minor, eligible_minor, programme_version, outcome,"
+    " paid_minor, returned_net_minor, returned_eligible_minor"
 )
 LINE_COLUMNS = (
     "id, member_id, purchase_id, number, product_id, department, product_category, product_type,"
-    " quantity, sales_minor, coupon_minor"
+    " quantity, sales_minor, coupon_minor, paid_minor, returned_quantity, returned_minor"
 )
 INSERT_PURCHASE = sql.insert("purchases", PURCHASE_COLUMNS)
 INSERT_LINE = sql.insert("purchase_lines", LINE_COLUMNS)

@@ -347,6 +347,9 @@ class Recording:
                 outcome.eligible_minor,
                 each.published.version,
                 encoded(outcome),
+                0,
+                0,
+                0,
             )
         )
         self._lines.extend(
@@ -362,6 +365,9 @@ class Recording:
                 line.quantity,
                 line.sales_minor,
                 line.coupon_minor,
+                0,
+                0,
+                0,
             )
             for number, line in enumerate(draft.lines)
         )

@@ -26,7 +26,8 @@ class Voucher(Model):
     currency = fields.CharField(3)
     digits = fields.SmallIntField()  # a major unit has 10**digits minor units
     issued_at = InstantField()
-    status = fields.CharField(8)  # issued
+    status = fields.CharField(10)  # issued, used, cancelled
+    remaining_minor = fields.BigIntField()  # of its value, what has not been used
 
     class Meta:
         """Table."""
@@ -36,10 +37,19 @@ class Voucher(Model):
         constraints = (
             CheckConstraint(check="points > 0", name="vouchers_points"),
             CheckConstraint(check="value_minor >= 0", name="vouchers_value_minor"),
+            CheckConstraint(
+                check="remaining_minor >= 0 AND remaining_minor <= value_minor",
+                name="vouchers_remaining_minor",
+            ),
+            CheckConstraint(
+                check="status IN ('issued', 'used', 'cancelled')", name="vouchers_status"
+            ),
         )
 
 
-VOUCHER_COLUMNS = "id, member_id, code, points, value_minor, currency, digits, issued_at, status"
+VOUCHER_COLUMNS = (
+    "id, member_id, code, points, value_minor, currency, digits, issued_at, status, remaining_minor"
+)
 INSERT_VOUCHER = sql.insert("vouchers", VOUCHER_COLUMNS)
 
 

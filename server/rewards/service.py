@@ -45,6 +45,7 @@ class VoucherView(msgspec.Struct, frozen=True):
     digits: int
     issued_at: Instant
     status: str
+    remaining_minor: int  # of the value, what has not been used
 
 
 class Redeemed(msgspec.Struct, frozen=True, tag="redeemed"):
@@ -128,24 +129,24 @@ async def _redeem(
 ) -> Redeemed:
     if isinstance(member, DomainError):
         raise member.below("member")
+    value_minor = rules.voucher_value_minor(redemption.points, published.programme)
     voucher = VoucherView(
         id=new_id(),
         member_id=member,
         code=rules.new_code(),
         points=redemption.points,
-        value_minor=rules.voucher_value_minor(redemption.points, published.programme),
+        value_minor=value_minor,
         currency=published.programme.programme.currency,
         digits=published.programme.programme.minor_unit_digits,
         issued_at=now,
         status="issued",
+        remaining_minor=value_minor,
     )
     left = await journal.spend(
         member,
         POINTS,
         redemption.points,
-        reason=ledger.Reason.REDEMPTION,
-        rule=VOUCHER_RULE,
-        reference=voucher.id,
+        cause=ledger.Cause(ledger.Reason.REDEMPTION, VOUCHER_RULE, voucher.id),
     )
     return Redeemed(voucher, redemption.points, left)
 

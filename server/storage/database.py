@@ -32,6 +32,14 @@ MODELS = [
         "challenges",
         "rewards",
         "purchases",
+        "payments",
+        "transfers",
+        "households",
+        "payouts",
+        "adjustments",
+        "imports",
+        "merging",
+        "audit",
     )
 ] + ["server.edge.idempotency", "server.storage.secrets"]
 APP = "laurel"

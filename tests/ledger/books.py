@@ -1,11 +1,12 @@
 """Members with accounts for tests of the ledger, and the checks that hold for every account."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from server.clock import NEVER, Instant
-from server.ledger import models
-from server.ledger.rules import GENESIS_HASH, chained_hash
-from server.ledger.service import Grant, Journal, Reason, StatementLine, journal, statement
+from server.ledger import queries
+from server.ledger.rules import GENESIS_HASH, OWN_SIDES, chained_hash
+from server.ledger.service import Cause, Grant, Journal, Reason, StatementLine, journal, statement
 from server.members import service as members
 from server.members.service import NewMember
 from server.money import POINTS
@@ -66,7 +67,7 @@ async def spend(member_id: int, amount: int, *, now: Instant, asset: str = POINT
 async def take(opened: Journal, member_id: int, amount: int, asset: str = POINTS) -> int:
     """Spends in an open journal."""
     return await opened.spend(
-        member_id, asset, amount, reason=Reason.REDEMPTION, rule="voucher", reference=None
+        member_id, asset, amount, cause=Cause(Reason.REDEMPTION, "voucher", None)
     )
 
 
@@ -100,11 +101,11 @@ async def everything() -> dict[str, Sequence[sql.Row]]:
 
 async def check_books() -> None:
     """Asserts that accounts, lots and journals say the same, and that every chain holds."""
-    accounts = await sql.fetch(f"SELECT {models.ACCOUNT_COLUMNS} FROM ledger_accounts")  # noqa: S608
+    accounts = await sql.fetch(f"SELECT {queries.ACCOUNT_COLUMNS} FROM ledger_accounts")  # noqa: S608
     postings = await sql.fetch(
-        f"SELECT {models.POSTING_COLUMNS} FROM postings ORDER BY account_id, sequence"  # noqa: S608
+        f"SELECT {queries.POSTING_COLUMNS} FROM postings ORDER BY account_id, sequence"  # noqa: S608
     )
-    lots = await sql.fetch(f"SELECT {models.LOT_COLUMNS} FROM lots")  # noqa: S608
+    lots = await sql.fetch(f"SELECT {queries.LOT_COLUMNS} FROM lots")  # noqa: S608
     for account in accounts:
         own_lots = [lot for lot in lots if lot[2] == account[0]]
         own = [posting for posting in postings if posting[2] == account[0]]
@@ -114,22 +115,38 @@ async def check_books() -> None:
 
 
 def _check_account(account: sql.Row, lots: Sequence[sql.Row], postings: Sequence[sql.Row]) -> None:
-    _, member_id, _, last_sequence, last_hash, balance, issued, redeemed, expired, due = account
+    _, member_id, _, last_sequence, last_hash, balance, held, owed, *totals, due = account
     assert [posting[3] for posting in postings] == list(range(1, last_sequence + 1))
-    running, previous = 0, GENESIS_HASH
+    sides: Counter[str] = Counter()
+    previous = GENESIS_HASH
     for posting in postings:
-        running += posting[6] if posting[5] == "member" else -posting[6]
+        sides[posting[4]] -= posting[6]
+        sides[posting[5]] += posting[6]
         previous = chained_hash(previous, posting[1:-1])
-        assert (posting[1], posting[7], posting[15]) == (member_id, running, previous)
-        assert "member" in (posting[4], posting[5])
-    assert (running, previous) == (balance, last_hash)
-    assert balance == sum(lot[5] for lot in lots) == issued - redeemed - expired
-    for other, total in (("issued", issued), ("redeemed", redeemed), ("expired", expired)):
-        assert total == sum(p[6] for p in postings if other in (p[4], p[5]))
+        worth = sum(sides[side] for side in OWN_SIDES)
+        assert (posting[1], posting[7], posting[15]) == (member_id, worth, previous)
+        assert OWN_SIDES & {posting[4], posting[5]}
+    assert sum(sides.values()) == 0
+    assert (sum(sides[side] for side in OWN_SIDES), previous) == (balance, last_hash)
+    assert (sides["held"], -sides["owed"]) == (held, owed)
+    assert sides["member"] == sum(lot[5] for lot in lots) == balance - held + owed
+    assert not (owed and sides["member"]), "what is owed is filled before anything can be spent"
+    granted, redeemed, expired, taken_back, moved = totals
+    assert (granted, redeemed, expired, taken_back) == (
+        -sides["issued"],
+        sides["redeemed"],
+        sides["expired"],
+        sides["reversed"],
+    )
+    assert balance == granted - redeemed - expired - taken_back + moved
     assert all(due <= lot[8] for lot in lots if lot[5])
 
 
 def _check_lot(lot: sql.Row, postings: Sequence[sql.Row]) -> None:
-    made, *taken = postings
-    assert (made[3], made[4], made[6]) == (lot[3], "issued", lot[4])
-    assert lot[5] == lot[4] - sum(posting[6] for posting in taken) >= 0
+    made = postings[0]
+    assert (made[3], made[5], made[6]) == (lot[3], "member", lot[4])
+    left = 0
+    for posting in postings:
+        left += posting[6] * ((posting[5] == "member") - (posting[4] == "member"))
+        assert 0 <= left <= lot[4]
+    assert lot[5] == left

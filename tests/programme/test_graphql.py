@@ -16,7 +16,7 @@ from server.principal import ANONYMOUS, Principal, PrincipalKind, Scope, StaffRo
 from server.programme import rules, service
 from server.programme.graphql import ProgrammeMutations, ProgrammeQueries
 from server.storage import sql
-from tests.programme.demo import demo_text, demo_yaml
+from tests.programme.demo import OPTIONAL, demo_text, demo_yaml
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -148,6 +148,123 @@ async def test_everyone_sees_the_terms() -> None:
             "stepPoints": 1000,
             "voucherValue": {"amount": "10.00", "currencyCode": "USD"},
         },
+    }
+
+
+OPTIONAL_TERMS = """{ programme {
+  cashback { tierRates { tier rateBasisPoints } caps { period amount { amount } } }
+  returns { policy graceDays }
+  payingWithPoints {
+    isOffered points worth { amount } minimumPoints maximumShareBasisPoints earnsOnValue
+  }
+  holds { ttlSeconds maximumTtlSeconds }
+  transfers { isOffered minimumPoints dailyLimitPoints minimumAccountAgeDays }
+  households { maximumMembers rejoinWaitDays minimumAccountAgeDays }
+  payouts { minimum { amount } dailyLimit { amount currencyCode } }
+  adjustments { secondPersonAbovePoints secondPersonAbove { amount } }
+} }"""
+
+
+async def test_everyone_sees_the_defaults_of_what_a_document_leaves_out() -> None:
+    await published(demo_text())
+    assert (await run(OPTIONAL_TERMS))["programme"] == {
+        "cashback": {
+            "tierRates": [
+                {"tier": "Bronze", "rateBasisPoints": 200},
+                {"tier": "Silver", "rateBasisPoints": 200},
+                {"tier": "Gold", "rateBasisPoints": 200},
+            ],
+            "caps": [],
+        },
+        "returns": {"policy": "INTO_NEGATIVE", "graceDays": 30},
+        "payingWithPoints": {
+            "isOffered": True,
+            "points": 1000,
+            "worth": {"amount": "10.00"},
+            "minimumPoints": 1,
+            "maximumShareBasisPoints": 10000,
+            "earnsOnValue": False,
+        },
+        "holds": {"ttlSeconds": 900, "maximumTtlSeconds": 86400},
+        "transfers": {
+            "isOffered": True,
+            "minimumPoints": 1,
+            "dailyLimitPoints": 10000,
+            "minimumAccountAgeDays": 0,
+        },
+        "households": {"maximumMembers": 6, "rejoinWaitDays": 30, "minimumAccountAgeDays": 0},
+        "payouts": {"minimum": {"amount": "0.01"}, "dailyLimit": None},
+        "adjustments": {
+            "secondPersonAbovePoints": 1000,
+            "secondPersonAbove": {"amount": "10.00"},
+        },
+    }
+
+
+async def test_everyone_sees_what_a_document_says_in_its_optional_keys() -> None:
+    await published(demo_yaml(OPTIONAL))
+    assert (await run(OPTIONAL_TERMS))["programme"] == {
+        "cashback": {
+            "tierRates": [
+                {"tier": "Bronze", "rateBasisPoints": 200},
+                {"tier": "Silver", "rateBasisPoints": 0},
+                {"tier": "Gold", "rateBasisPoints": 500},
+            ],
+            "caps": [
+                {"period": "LIFETIME", "amount": {"amount": "1000.00"}},
+                {"period": "CALENDAR_DAY", "amount": {"amount": "0.00"}},
+            ],
+        },
+        "returns": {"policy": "ONLY_PENDING", "graceDays": 7},
+        "payingWithPoints": {
+            "isOffered": True,
+            "points": 200,
+            "worth": {"amount": "1.00"},
+            "minimumPoints": 400,
+            "maximumShareBasisPoints": 5000,
+            "earnsOnValue": True,
+        },
+        "holds": {"ttlSeconds": 60, "maximumTtlSeconds": 3600},
+        "transfers": {
+            "isOffered": True,
+            "minimumPoints": 10,
+            "dailyLimitPoints": 500,
+            "minimumAccountAgeDays": 14,
+        },
+        "households": {"maximumMembers": 4, "rejoinWaitDays": 90, "minimumAccountAgeDays": 3},
+        "payouts": {
+            "minimum": {"amount": "1.00"},
+            "dailyLimit": {"amount": "50.00", "currencyCode": "USD"},
+        },
+        "adjustments": {"secondPersonAbovePoints": 0, "secondPersonAbove": {"amount": "2.00"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("policy", "shown"),
+    [
+        ("only_pending", "ONLY_PENDING"),
+        ("within_balance", "WITHIN_BALANCE"),
+        ("into_negative", "INTO_NEGATIVE"),
+    ],
+)
+async def test_policies_and_what_is_switched_off_are_shown(policy: str, shown: str) -> None:
+    document = demo_yaml(
+        {
+            ("returns",): {"policy": policy},
+            ("paying_with_points",): {"worth_minor": 0},
+            ("transfers",): {"daily_limit_points": 0},
+        }
+    )
+    await published(document)
+    asked = (
+        "{ programme {"
+        " returns { policy } payingWithPoints { isOffered } transfers { isOffered } } }"
+    )
+    assert (await run(asked))["programme"] == {
+        "returns": {"policy": shown},
+        "payingWithPoints": {"isOffered": False},
+        "transfers": {"isOffered": False},
     }
 
 

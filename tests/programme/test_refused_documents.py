@@ -229,13 +229,19 @@ def test_a_missing_key_is_reported_and_has_no_default(place: Place) -> None:
     (problem,) = problems_of(demo_yaml({place: ABSENT}))
     assert problem.path == place
     assert problem.value is None
-    assert problem.accepted.endswith("; no key has a default")
+    assert problem.accepted.endswith("; this key has no default")
 
 
 @pytest.mark.parametrize(
     ("place", "accepted"),
     [
-        (("extra",), "there is no such key; the keys here are " + ", ".join(demo())),
+        (
+            ("extra",),
+            "there is no such key; the keys here are "
+            + ", ".join(demo())
+            + " (optional: returns, paying_with_points, holds, transfers, households, payouts,"
+            " adjustments)",
+        ),
         (("tier",), "there is no such key; the nearest is tiers"),
         (("programme", "time_zone"), "there is no such key; the nearest is timezone"),
         (
@@ -267,7 +273,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_document() -> Non
         'programme.timezone: "Nowhere" is not accepted:'
         " the name of an IANA time zone, such as Europe/Vilnius",
         "points.expiry_days: the key is missing: a whole number from 1 to 36500;"
-        " no key has a default",
+        " this key has no default",
         "points.expiry: 180 is not accepted: there is no such key; the nearest is expiry_days",
         "tiers.levels[1].name: 5 is not accepted:"
         " text of 1 to 64 characters, in quotes where it looks like a number",

@@ -1,0 +1,61 @@
+"""The command line: `python -m bench COMMAND`; `--help` lists the commands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from bench import ledger as ledger_bench
+from bench import report
+from bench.ledger import CannotStart, Plan
+from bench.limits import NotOnDisk
+from bench.workers import WorkerFailed
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+_CLIENTS = 32
+
+
+@cli.callback()
+def bench() -> None:
+    """Measures what Laurel claims, each against a peer or a limit in the same run."""
+
+
+@cli.command()
+def ledger(
+    clients: Annotated[int, typer.Option(min=1, max=100, help="At once.")] = _CLIENTS,
+    processes: Annotated[int, typer.Option(min=1, max=32, help="That the clients are in.")] = 2,
+    members: Annotated[int, typer.Option(min=100, max=100_000)] = 2_000,
+    rounds: Annotated[int, typer.Option(min=1, max=100)] = 5,
+    seconds: Annotated[int, typer.Option(min=1, max=600, help="Of each measurement.")] = 4,
+    network_milliseconds: Annotated[
+        int, typer.Option(min=0, max=100, help="Of a database a network away; 0 leaves it out.")
+    ] = 1,
+    json: Annotated[Path | None, typer.Option(help="A file for the figures as JSON.")] = None,
+) -> None:
+    """Purchases in a second on PostgreSQL, against a ledger with a balance row of the programme."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    if processes > clients:
+        console.print("bench: each process needs a client: take fewer processes or more clients")
+        raise typer.Exit(2)
+    plan = Plan(
+        clients=clients,
+        processes=processes,
+        members=members,
+        rounds=rounds,
+        seconds=seconds,
+        wait_milliseconds=network_milliseconds,
+    )
+    try:
+        result = ledger_bench.measure(plan, console.print)
+    except (CannotStart, NotOnDisk, WorkerFailed) as error:
+        console.print(f"bench: {error}")
+        raise typer.Exit(1) from None
+    typer.echo(f"\n{report.text(result)}")
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(report.as_json(result))) + b"\n")
+
+
+if __name__ == "__main__":
+    cli(prog_name="python -m bench")

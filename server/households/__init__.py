@@ -1,0 +1,1 @@
+"""Owns who pools points with whom, and in which role."""

@@ -1,0 +1,1 @@
+"""Owns opening balances brought along from another system, line by line and once."""

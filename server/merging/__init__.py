@@ -1,0 +1,1 @@
+"""Owns joining the memberships of one person, and parting them again."""

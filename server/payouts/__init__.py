@@ -1,0 +1,1 @@
+"""Owns cashback that is paid out in money: requested, decided, paid or failed."""

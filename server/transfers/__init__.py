@@ -1,0 +1,1 @@
+"""Owns gifts of points from one member to another."""
