@@ -79,6 +79,9 @@ def _with_database(
 def serve(
     port: Annotated[int | None, typer.Option(help="The port; 0 for a free one.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="The port for /metrics [default: no metrics].")
+    ] = None,
     data: DataOption = None,
     database: DatabaseOption = None,
     demo: Annotated[
@@ -95,7 +98,9 @@ def serve(
     ] = False,
 ) -> None:
     """Serves the API, on the database that the options or LAUREL_DATABASE and LAUREL_DATA name."""
-    settings = _settings(port=port, host=host, data=data, database=database)
+    settings = _settings(
+        port=port, host=host, metrics_port=metrics_port, data=data, database=database
+    )
     if demo:
         if settings.mode is Mode.PRODUCTION:
             raise _refuse("--demo is refused in production (LAUREL_MODE=production)")

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from server import demo
 from server.edge.graphiql import SignInOptions, graphiql_routes
 from server.edge.http import GraphQLEndpoint, Unauthenticated
+from server.edge.metrics import Metrics
 from server.examples import EXAMPLES, SIGN_IN_MUTATION
 from server.members import service as members
 from server.principal import Principal
@@ -55,9 +56,11 @@ async def _jwks(_request: Request) -> Response:
     return JSONResponse(keys, headers={"Cache-Control": "public, max-age=300"})
 
 
-def create_app(settings: Settings, *, opens_database: bool = True) -> Starlette:
+def create_app(
+    settings: Settings, *, opens_database: bool = True, metrics: Metrics | None = None
+) -> Starlette:
     """The app. With `opens_database` it opens the database at its start and closes it at its end;
-    without, it uses the one that its caller has opened."""
+    without, it uses the one that its caller has opened. It counts its requests in `metrics`."""
     is_demo = settings.mode is Mode.DEMO
 
     @asynccontextmanager
@@ -84,6 +87,7 @@ def create_app(settings: Settings, *, opens_database: bool = True) -> Starlette:
                 schema,
                 authenticate=_authenticate,
                 accepts_simulated_time=settings.accepts_simulated_time,
+                metrics=metrics,
             ),
         ),
         Route("/.well-known/jwks.json", _jwks),

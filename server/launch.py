@@ -1,14 +1,27 @@
 """Starting the server: the database looked at and brought up to date, then serving."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from server import demo_credentials
-from server.serving import CannotListen, cancelled_by_signals, listening_socket, run, serve
+from server.serving import (
+    CannotListen,
+    cancelled_by_signals,
+    listening_socket,
+    run,
+    serve,
+    serving_beside,
+)
 from server.settings import Mode, Settings
 from server.storage import database, migrate
 from server.storage.database import Address, CannotOpen
 from server.storage.looking import look
+
+if TYPE_CHECKING:
+    from server.edge.metrics import Metrics
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
 Say = Callable[[str], None]
@@ -27,11 +40,11 @@ def launch(
     then the database, is looked at before the database or any file is touched.
     """
     try:
-        with listening_socket(settings.host, settings.port) as listening:
+        with ExitStack() as stack:
             run(
                 _prepare_and_serve(
                     settings,
-                    listening,
+                    _listening(settings, stack),
                     applies_migrations=applies_migrations,
                     stops_with_stdin=stops_with_stdin,
                     say=say,
@@ -42,9 +55,30 @@ def launch(
     say("Stopped.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """The sockets that are listened on."""
+
+    api: socket.socket
+    metrics: socket.socket | None  # None without a port for metrics
+
+
+def _listening(settings: Settings, stack: ExitStack) -> _Listening:
+    api = stack.enter_context(listening_socket(settings.host, settings.port))
+    if settings.metrics_port is None:
+        return _Listening(api, None)
+    metrics = listening_socket(
+        settings.metrics_host,
+        settings.metrics_port,
+        host_option="LAUREL_METRICS_HOST",
+        port_option="--metrics-port",
+    )
+    return _Listening(api, stack.enter_context(metrics))
+
+
 async def _prepare_and_serve(
     settings: Settings,
-    listening: socket.socket,
+    listening: _Listening,
     *,
     applies_migrations: bool,
     stops_with_stdin: bool,
@@ -56,18 +90,32 @@ async def _prepare_and_serve(
     async with database.opened(address, pool_size=settings.pool_size):
         from server import logs  # noqa: PLC0415 - slow to load; what is wrong has been said before
         from server.app import create_app  # noqa: PLC0415 - same
+        from server.edge.metrics import Metrics  # noqa: PLC0415 - same
 
         logs.configure()
         with cancelled_by_signals(), database.failures_told(address):
             if lacks:
                 await migrate.apply_pending(say)
             await _prepare(settings, say)
-        await serve(
-            create_app(settings, opens_database=False),
-            listening,
-            announce=lambda: say(_announcement(settings, _url_of(listening))),
-            stops_with_stdin=stops_with_stdin,
-        )
+        metrics = Metrics()
+        async with _showing(metrics, listening.metrics):
+            await serve(
+                create_app(settings, opens_database=False, metrics=metrics),
+                listening.api,
+                announce=lambda: say(_announcement(settings, listening)),
+                stops_with_stdin=stops_with_stdin,
+            )
+
+
+@asynccontextmanager
+async def _showing(metrics: "Metrics", listening: socket.socket | None) -> AsyncIterator[None]:
+    from server.edge.metrics import metrics_app  # noqa: PLC0415 - as slow as the app
+
+    if listening is None:
+        yield
+        return
+    async with serving_beside(metrics_app(metrics), listening):
+        yield
 
 
 async def _lacks_migrations(address: Address, *, may_lack: bool) -> bool:
@@ -112,8 +160,11 @@ def _url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _announcement(settings: Settings, url: str) -> str:
+def _announcement(settings: Settings, listening: _Listening) -> str:
+    url = _url_of(listening.api)
     ready = f"Ready: {url}"
+    if listening.metrics is not None:
+        ready += f"\nMetrics: {_url_of(listening.metrics)}/metrics"
     if settings.mode is not Mode.DEMO:
         return ready
     return f"""{ready}

@@ -4,6 +4,7 @@ Amounts are integers in minor units; the asset code stands beside them. How many
 currency has, the programme says.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 
@@ -40,3 +41,22 @@ def floor_share(amount: int, numerator: int, denominator: int) -> int:
 def floor_basis_points(amount_minor: int, rate_bps: int) -> int:
     """The share of `rate_bps` basis points, rounded down to the minor unit."""
     return floor_share(amount_minor, rate_bps, BASIS_POINTS_PER_UNIT)
+
+
+def split_in_proportion(amount: int, weights: Sequence[int]) -> list[int]:
+    """The amount in parts that are in proportion to the weights, and add up to it exactly.
+
+    Rounding by the largest remainder: each part is rounded down, and the units that are left go
+    one by one to the parts that lost most by it, of equals to the first. No weight is below 0; an
+    amount of 0 needs none above it.
+    """
+    total = sum(weights)
+    if not total:
+        assert not amount, "only nothing can be split among nothing"
+        return [0] * len(weights)
+    parts = [floor_share(amount, weight, total) for weight in weights]
+    lost = [amount * weight % total for weight in weights]
+    unsplit = amount - sum(parts)
+    for place in sorted(range(len(weights)), key=lambda place: -lost[place])[:unsplit]:
+        parts[place] += 1
+    return parts

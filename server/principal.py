@@ -30,6 +30,7 @@ class Scope(StrEnum):
     CARDS_WRITE = "CARDS_WRITE"  # block and replace cards
     PURCHASES_WRITE = "PURCHASES_WRITE"  # record purchases
     POINTS_REDEEM = "POINTS_REDEEM"  # redeem members' points
+    PAYOUTS_WRITE = "PAYOUTS_WRITE"  # report payouts as paid or failed
     INSIGHTS_READ = "INSIGHTS_READ"  # read the programme's reports
     SIMULATE_TIME = "SIMULATE_TIME"  # name the time of a request, where the server allows it
 

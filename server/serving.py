@@ -7,8 +7,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -25,8 +25,11 @@ class CannotListen(Exception):
     """The address can't be listened on; the message says why in one line."""
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address; port 0 takes a free one. Raises CannotListen.
+def listening_socket(
+    host: str, port: int, *, host_option: str = "--host", port_option: str = "--port"
+) -> socket.socket:
+    """A socket that listens on the address; port 0 takes a free one. Raises CannotListen, which
+    names the option that chooses another.
 
     Whoever connects before the server is ready waits until it is.
     """
@@ -41,7 +44,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listening.close()
         reason = getattr(error, "strerror", None) or str(error)
         is_port = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
-        option = "--port" if is_port else "--host"
+        option = port_option if is_port else host_option
         raise CannotListen(
             f"can't listen on {host} port {port}: {reason}; choose another with {option}"
         ) from error
@@ -110,6 +113,36 @@ def stop_with_stdin(server: uvicorn.Server) -> None:
         server.should_exit = True
 
     threading.Thread(target=watch, daemon=True, name="watch-stdin").start()
+
+
+class _ServerBeside(uvicorn.Server):
+    """A server that leaves signals to another one."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@asynccontextmanager
+async def serving_beside(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
+    """Within the block another app is served on a port of its own, by the same loop."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+    )
+    server = _ServerBeside(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
 
 
 async def serve(

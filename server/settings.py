@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     mode: Mode = Mode.DEVELOPMENT
     host: str = Field(default="127.0.0.1", min_length=1)  # none would be every network
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    metrics_host: str = Field(default="127.0.0.1", min_length=1)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)  # without it no metrics
     data: Path = Path("data")
     database: str | None = None
     simulated_time: SimulatedTime | None = None  # ACCEPT in a demonstration, REFUSE elsewhere

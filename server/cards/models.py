@@ -10,7 +10,7 @@ from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
 from tortoise.models import Model
 
 from server.clock import Instant
-from server.members.models import Member
+from server.members.models import Member, kept_unmerged
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
 
@@ -44,6 +44,10 @@ class Card(Model):
 
 
 COLUMNS = "id, member_id, number, status, issued_at, reported_lost_at"
+_FOUND = (
+    "SELECT c.id, COALESCE(m.merged_into, c.member_id), c.number, c.status, c.issued_at,"
+    " c.reported_lost_at FROM cards c JOIN members m ON m.id = c.member_id"
+)
 
 
 async def insert(rows: list[tuple[int, int, str, Instant]]) -> None:
@@ -69,19 +73,22 @@ async def current(member_ids: Sequence[int]) -> Sequence[sql.Row]:
 
 
 async def by_ids(card_ids: Sequence[int]) -> Sequence[sql.Row]:
-    """The cards with these ids, whatever their status."""
+    """The cards with these ids, whatever their status; as `by_numbers`."""
     values = sql.padded(card_ids)
     return await sql.fetch(
-        f"SELECT {COLUMNS} FROM cards WHERE id IN ({sql.placeholders(len(values))})",
+        f"{_FOUND} WHERE c.id IN ({sql.placeholders(len(values))}){kept_unmerged('m')}",
         *values,
     )
 
 
 async def by_numbers(numbers: Sequence[str]) -> Sequence[sql.Row]:
-    """The cards with these numbers, whatever their status."""
+    """The cards with these numbers, whatever their status.
+
+    The member of a merged duplicate's card is the one whom the duplicate was merged into.
+    """
     values = sql.padded(numbers)
     return await sql.fetch(
-        f"SELECT {COLUMNS} FROM cards WHERE number IN ({sql.placeholders(len(values))})",
+        f"{_FOUND} WHERE c.number IN ({sql.placeholders(len(values))}){kept_unmerged('m')}",
         *values,
     )
 

@@ -25,7 +25,11 @@ is taken one time in ten million: a fifth round means that the source of chance 
 
 
 class CardView(msgspec.Struct, frozen=True):
-    """A card as it is at the moment of the call."""
+    """A card as it is at the moment of the call.
+
+    That of a merged duplicate, found by number or id, is the surviving member's: it goes on working
+    beside their own.
+    """
 
     id: int
     member_id: int
@@ -292,8 +296,8 @@ async def members_of(references: Sequence[MemberReference]) -> list[Found]:
         [reference.external_id for reference in references if reference.external_id is not None],
     )
     found_by: dict[int | str | None, int] = {}
-    for member_id, external_id in known:
-        found_by |= {member_id: member_id, external_id: member_id}
+    for member_id, external_id, stands_for in known:
+        found_by |= {member_id: stands_for, external_id: stands_for}
     found_by.pop(None, None)  # of who was found by id and has no external id
     numbers = [
         reference.card_number for reference in references if reference.card_number is not None

@@ -1,4 +1,4 @@
-"""The table of monthly cashback, and its named queries."""
+"""The tables of what was accrued in which span of time, and their named queries."""
 
 from collections.abc import Iterable, Sequence
 
@@ -71,6 +71,31 @@ async def months(member_ids: Iterable[int], local_months: Iterable[int]) -> Sequ
         f" WHERE member_id IN ({sql.placeholders(len(members))})"
         f" AND local_month IN ({sql.placeholders(len(wanted), len(members) + 1)})",
         *members,
+        *wanted,
+    )
+
+
+PERIOD_COLUMNS = "member_id, period, period_start, accrued_minor"
+UPSERT_PERIOD = sql.insert(
+    "cashback_periods",
+    f"id, {PERIOD_COLUMNS}",
+    otherwise="ON CONFLICT (member_id, period, period_start) DO UPDATE SET"
+    " accrued_minor = excluded.accrued_minor",
+)
+
+
+async def periods(
+    member_ids: Iterable[int], names: Iterable[str], starts: Iterable[int]
+) -> Sequence[sql.Row]:
+    """PERIOD_COLUMNS of the members in the periods of these names and starts."""
+    members, named, wanted = sql.padded(member_ids), sql.padded(names), sql.padded(starts)
+    return await sql.fetch(
+        f"SELECT {PERIOD_COLUMNS} FROM cashback_periods"
+        f" WHERE member_id IN ({sql.placeholders(len(members))})"
+        f" AND period IN ({sql.placeholders(len(named), len(members) + 1)})"
+        f" AND period_start IN ({sql.placeholders(len(wanted), len(members) + len(named) + 1)})",
+        *members,
+        *named,
         *wanted,
     )
 

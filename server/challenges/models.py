@@ -109,17 +109,30 @@ ADD_TO_TOTAL = sql.insert(
     " streak_count = challenge_totals.streak_count + excluded.streak_count,"
     " kept_points = challenge_totals.kept_points + excluded.kept_points",
 )
+# An upsert of numbers below 0 would break the table's checks before it finds the row.
+TAKE_FROM_TOTAL = (
+    "UPDATE challenge_totals SET completion_count = completion_count - $1,"
+    " streak_count = streak_count - $2, kept_points = kept_points + $3"
+    " WHERE member_id = $4 AND challenge = $5"
+)
+
+KEPT = "kept"
+"""The text of the rows that tell kept points and no progress."""
 
 
 async def progress_rows(
     member_ids: Iterable[int], period_starts: Iterable[int]
 ) -> Sequence[sql.Row]:
-    """PROGRESS_COLUMNS of the members in the periods."""
+    """PROGRESS_COLUMNS of the members in the periods; and, of each challenge of theirs of which
+    they have kept points, a row with those as its progress and with the text KEPT."""
     members, starts = sql.padded(member_ids), sql.padded(period_starts)
+    wanted = sql.placeholders(len(members))
     return await sql.fetch(
         f"SELECT {PROGRESS_COLUMNS} FROM challenge_progress"
-        f" WHERE member_id IN ({sql.placeholders(len(members))})"
-        f" AND period_start IN ({sql.placeholders(len(starts), len(members) + 1)})",
+        f" WHERE member_id IN ({wanted})"
+        f" AND period_start IN ({sql.placeholders(len(starts), len(members) + 1)})"
+        f" UNION ALL SELECT member_id, challenge, 0, kept_points, '{KEPT}', NULL, NULL"
+        f" FROM challenge_totals WHERE member_id IN ({wanted}) AND kept_points > 0",
         *members,
         *starts,
     )

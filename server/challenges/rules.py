@@ -154,6 +154,27 @@ def count(
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A purchase of which something is left, as challenges look at it."""
+
+    purchase_id: int
+    programme: Programme
+    facts: PurchaseFacts
+
+
+def recounted(key: str, start: LocalDay, purchases: Sequence[Counted]) -> Progress:
+    """The progress that these purchases, in the order in which they were recorded, make in the
+    period of the challenge that starts on the day; each by its own version's definition."""
+    progress = Progress()
+    for purchase in purchases:
+        ignored = purchase.programme.challenges.departments.ignored_departments
+        for challenge in challenges_of(purchase.programme):
+            if (challenge.key, period_start(challenge.period, purchase.facts.day)) == (key, start):
+                count(challenge, progress, purchase.facts, ignored)
+    return progress
+
+
 def extend_runs(
     runs: list[Run], challenge: Challenge, completed: LocalDay
 ) -> tuple[int, Run, list[Run]]:
@@ -178,6 +199,39 @@ def extend_runs(
     swallowed = [later] if later else []
     runs[:] = [run for run in runs if run is not later and run is not joined] + [joined]
     return streaks, joined, swallowed
+
+
+def shorten_runs(runs: list[Run], challenge: Challenge, lost: LocalDay) -> tuple[int, Run | None]:
+    """Take a period out of its run, of which up to two are left.
+
+    Returns how many streaks are no longer complete, and the run as it was; None if the period is in
+    none. Of one version's `periods` it is the reverse of `extend_runs`.
+    """
+    assert challenge.streak is not None
+    broken = next((run for run in runs if run.first_period <= lost <= run.last_period), None)
+    if broken is None:
+        return 0, None
+    parts: list[Run] = []
+    if broken.first_period < lost:
+        before = previous_period_start(challenge.period, lost)
+        parts.append(Run(broken.first_period, before, 0))
+    if lost < broken.last_period:
+        after = next_period_start(challenge.period, lost)
+        parts.append(Run(after, broken.last_period, 0))
+    periods = challenge.streak.periods
+    whole = run_length(challenge.period, broken) // periods
+    held = [run_length(challenge.period, part) // periods for part in parts]
+    streaks = min(broken.streak_count, whole - sum(held))
+    left = broken.streak_count - streaks
+    for part, most in zip(parts, held, strict=True):
+        part.streak_count = min(left, most)
+        left -= part.streak_count
+    if parts:
+        parts[-1].streak_count += left
+    else:
+        streaks += left
+    runs[:] = [run for run in runs if run is not broken] + parts
+    return streaks, broken
 
 
 def run_length(period: Period, run: Run) -> int:

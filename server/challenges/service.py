@@ -6,13 +6,26 @@ import msgspec
 
 from server import clock
 from server.challenges import models, rules
-from server.challenges.rules import Challenge, Progress, PurchaseFacts, Run
+from server.challenges.recounting import Recounting, Withdrawn, recounting
+from server.challenges.rules import Challenge, Counted, Progress, PurchaseFacts, Run
 from server.clock import Instant, LocalDay
 from server.programme.document import Programme
 from server.storage import sql
 from server.storage.ids import new_id
 
-__all__ = ["Completion", "Counting", "PurchaseFacts", "Standing", "StreakStanding", "counting"]
+__all__ = [
+    "Completion",
+    "Counted",
+    "Counting",
+    "PurchaseFacts",
+    "Recounting",
+    "Standing",
+    "StreakStanding",
+    "Withdrawn",
+    "counting",
+    "periods_of",
+    "recounting",
+]
 
 
 class Completion(msgspec.Struct, frozen=True):
@@ -20,7 +33,7 @@ class Completion(msgspec.Struct, frozen=True):
 
     challenge: str
     is_streak: bool
-    points: int
+    points: int  # less what the member has kept of earlier rewards that were undone
 
 
 class StreakStanding(msgspec.Struct, frozen=True):
@@ -55,15 +68,20 @@ class Counting:
         self,
         progress: dict[tuple[int, str, LocalDay], Progress],
         runs: dict[tuple[int, str], list[Run]],
+        kept: dict[tuple[int, str], int],
     ) -> None:
         self._progress = progress
         self._runs = runs
+        self._kept = kept
+        self._less_kept: dict[tuple[int, str], int] = {}
         self._changed: set[tuple[int, str, LocalDay]] = set()
         self._changed_runs: dict[tuple[int, str, LocalDay], Run] = {}
         self._swallowed: set[tuple[int, str, LocalDay]] = set()
         self._totals: dict[tuple[int, str], list[int]] = {}
 
-    def count(self, member_id: int, programme: Programme, facts: PurchaseFacts) -> list[Completion]:
+    def count(
+        self, member_id: int, programme: Programme, facts: PurchaseFacts, *, purchase_id: int
+    ) -> list[Completion]:
         """Count a purchase; what it completed, in the order in which it is rewarded."""
         ignored = programme.challenges.departments.ignored_departments
         completions: list[Completion] = []
@@ -73,18 +91,31 @@ class Counting:
             progress = self._progress.setdefault(key, Progress())
             was = (progress.progress, progress.completed_at)
             if rules.count(challenge, progress, facts, ignored):
-                completions.append(Completion(challenge.key, False, challenge.reward_points))
+                progress.rewarded_by = purchase_id
+                points = self._reward(member_id, challenge.key, challenge.reward_points)
+                completions.append(Completion(challenge.key, False, points))
                 streaks = self._extend_run(member_id, challenge, start)
-                if challenge.streak:
-                    completions += [
-                        Completion(challenge.key, True, challenge.streak.reward_points)
-                    ] * streaks
+                for _ in range(streaks if challenge.streak else 0):
+                    assert challenge.streak is not None
+                    points = self._reward(
+                        member_id, challenge.key, challenge.streak.reward_points
+                    )
+                    completions.append(Completion(challenge.key, True, points))
                 total = self._totals.setdefault((member_id, challenge.key), [0, 0])
                 total[0] += 1
                 total[1] += streaks
             if was != (progress.progress, progress.completed_at):
                 self._changed.add(key)
         return completions
+
+    def _reward(self, member_id: int, challenge: str, points: int) -> int:
+        """The points of a reward, less what the member has kept of earlier ones."""
+        key = (member_id, challenge)
+        kept = min(points, self._kept.get(key, 0))
+        if kept:
+            self._kept[key] -= kept
+            self._less_kept[key] = self._less_kept.get(key, 0) - kept
+        return points - kept
 
     def _extend_run(self, member_id: int, challenge: Challenge, start: LocalDay) -> int:
         if challenge.streak is None:
@@ -126,6 +157,10 @@ class Counting:
             models.ADD_TO_TOTAL,
             [(new_id(), *key, *total, 0) for key, total in sorted(self._totals.items())],
         )
+        await sql.execute_many(
+            models.TAKE_FROM_TOTAL,
+            [(0, 0, change, *key) for key, change in sorted(self._less_kept.items())],
+        )
 
 
 async def counting(member_ids: Iterable[int], days: Iterable[LocalDay]) -> Counting:
@@ -135,17 +170,21 @@ async def counting(member_ids: Iterable[int], days: Iterable[LocalDay]) -> Count
     """
     members, wanted = list(member_ids), set(days)
     progress: dict[tuple[int, str, LocalDay], Progress] = {}
+    kept: dict[tuple[int, str], int] = {}
     runs: dict[tuple[int, str], list[Run]] = {}
     if members:
         starts = {rules.period_start(period, day) for period in rules.Period for day in wanted}
         for row in await models.progress_rows(members, starts):
+            if row[4] == models.KEPT:
+                kept[row[0], row[1]] = row[3]
+                continue
             counted = rules.read_counted(row[4])
             progress[row[0], row[1], row[2]] = Progress(row[3], counted, row[5], row[6])
         first = min(rules.previous_period_start(p, min(starts)) for p in rules.Period)
         last = max(rules.next_period_start(p, max(starts)) for p in rules.Period)
         for row in await models.runs_touching(members, first, last):
             runs.setdefault((row[0], row[1]), []).append(Run(*row[2:]))
-    return Counting(progress, runs)
+    return Counting(progress, runs, kept)
 
 
 async def standings(
@@ -193,6 +232,16 @@ def _standing(
         completed_at=progress[7] if progress else None,
         completions=total[4] if total else 0,
         streak=streak or None,
+    )
+
+
+def periods_of(programme: Programme, day: LocalDay) -> tuple[LocalDay, LocalDay]:
+    """The first local day of the periods that a purchase of the day counts in, and the first one
+    after them."""
+    starts = [(c.period, rules.period_start(c.period, day)) for c in rules.challenges_of(programme)]
+    return (
+        min(start for _, start in starts),
+        max(rules.next_period_start(period, start) for period, start in starts),
     )
 
 

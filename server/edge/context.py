@@ -20,6 +20,7 @@ class Context:
 
     principal: Principal = ANONYMOUS
     language: str = "en"
+    asked_language: str | None = None  # None if the caller states no language
     at: Instant = field(default_factory=clock.now)  # what every answer of the request holds for
     _loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ Follows the GraphQL-over-HTTP specification: with `Accept: application/graphql-r
 request that could not be executed is answered with 400; with `application/json`, with 200.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from strawberry.types import ExecutionResult
 from server import clock
 from server.clock import Instant
 from server.edge.context import Context
+from server.edge.metrics import Metrics
+from server.edge.observing import note_error, observing
 from server.edge.reporting import report
 from server.messages import preferred_language
 from server.principal import Principal
@@ -49,45 +52,59 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     """The GraphQL endpoint.
 
     `accepts_simulated_time` allows keys with the scope SIMULATE_TIME to name the request's time in
-    the header Laurel-Simulated-Time; otherwise a request with that header is refused.
+    the header Laurel-Simulated-Time; otherwise a request with that header is refused. Every request
+    is counted in `metrics`, if given.
     """
 
     def __init__(
-        self, schema: BaseSchema, *, authenticate: Authenticate, accepts_simulated_time: bool
+        self,
+        schema: BaseSchema,
+        *,
+        authenticate: Authenticate,
+        accepts_simulated_time: bool,
+        metrics: Metrics | None = None,
     ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self._authenticate = authenticate
         self._accepts_simulated_time = accepts_simulated_time
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        start = time.perf_counter()
+        with observing() as observed:
+            try:
+                response = await self._answered(scope, receive)
+                observed.is_answered = True
+            finally:
+                if self._metrics is not None:
+                    self._metrics.count(observed, seconds=time.perf_counter() - start)
+        await response(scope, receive, send)
+
+    async def _answered(self, scope: Scope, receive: Receive) -> Response:
         request = Request(scope, receive)
         try:
             principal = await self._authenticate(request.headers.get("authorization"))
             simulated_at = self._simulated_time(request, principal)
         except Unauthenticated:
-            await _refusal(
+            return _refusal(
                 "The credentials are not accepted: sign in again, or use another API key.",
                 "UNAUTHENTICATED",
                 401,
                 {"WWW-Authenticate": 'Bearer error="invalid_token"'},
-            )(scope, receive, send)
-            return
+            )
         except _SimulatedTimeRefused as refused:
-            await _refusal(str(refused), "SIMULATED_TIME_REFUSED", 400)(scope, receive, send)
-            return
+            return _refusal(str(refused), "SIMULATED_TIME_REFUSED", 400)
         except Exception as error:
             fault = report(error, where="authentication")
             status = 503 if fault.code == "UNAVAILABLE" else 500
-            await _refusal(fault.message, fault.code, status)(scope, receive, send)
-            return
+            return _refusal(fault.message, fault.code, status)
         scope.setdefault("state", {})["principal"] = principal
         with nullcontext() if simulated_at is None else clock.moved_to(simulated_at):
-            response = await self._answer(request)
-        await response(scope, receive, send)
+            return await self._answer(request)
 
     async def _answer(self, request: Request) -> Response:
         try:
@@ -120,6 +137,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return Context(
             principal=request.scope["state"]["principal"],
             language=preferred_language(request.headers.get("accept-language")),
+            asked_language=preferred_language(request.headers.get("accept-language"))
+            if request.headers.get("accept-language", "*") != "*"
+            else None,
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
@@ -134,6 +154,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         """The answer; without `data` if the operation was not executed, as GraphQL requires."""
         answer = await super().process_result(request, result)
         if not _was_executed(answer):
+            note_error("INVALID_REQUEST")
             answer.pop("data", None)
         return answer
 
@@ -178,5 +199,6 @@ def _was_executed(response_data: Any) -> bool:
 def _refusal(
     message: str, code: str, status: int, headers: dict[str, str] | None = None
 ) -> JSONResponse:
+    note_error(code)
     body = {"errors": [{"message": message, "extensions": {"code": code}}]}
     return JSONResponse(body, status_code=status, headers={**_HEADERS, **(headers or {})})

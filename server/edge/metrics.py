@@ -41,7 +41,8 @@ class Metrics:
     """The figures of one process; each app has its own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # they would double the series and tell only when each began
+        # They would double the series, and tell only when each of them began.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # it has no hints
         self.registry = CollectorRegistry()
         operation = ("kind", "field")
         self._requests = Counter(

@@ -22,13 +22,17 @@ class Reporting(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         """After the operation: show refusals, log and mask everything unexpected."""
         yield
-        document = self.execution_context.graphql_document
-        if document is not None and not self.execution_context.pre_execution_errors:
-            note_operation(document, self.execution_context.operation_name)
         result = self.execution_context.result
         if result is not None and getattr(result, "errors", None):
             language = getattr(self.execution_context.context, "language", "en")
             result.errors = [_shown(error, language) for error in result.errors]  # type: ignore[union-attr]
+
+    def on_execute(self) -> Iterator[None]:
+        """Before a valid document is executed: note what it asks for."""
+        document = self.execution_context.graphql_document
+        if document is not None:
+            note_operation(document, self.execution_context.operation_name)
+        yield
 
 
 def _shown(error: GraphQLError, language: str) -> GraphQLError:
@@ -36,8 +40,8 @@ def _shown(error: GraphQLError, language: str) -> GraphQLError:
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
     if original is None or isinstance(original, GraphQLError):
-        if "code" in (error.extensions or {}):
-            note_error(str(error.extensions["code"]))
+        if (code := (error.extensions or {}).get("code")) is not None:
+            note_error(str(code))
             return error
         note_error("INVALID_REQUEST")
         # The document, its variables or its operation name: nothing was executed.

@@ -37,6 +37,7 @@ class HoldView(msgspec.Struct, frozen=True):
     amount: int
     settled_amount: int
     purpose: str
+    partner: str  # whose till made it; empty if none did
     created_at: Instant
     expires_at: Instant
     resolved_at: Instant | None
@@ -58,6 +59,7 @@ async def hold(
     by: int,
     purpose: str,
     expires_at: Instant,
+    partner: str = "",
 ) -> HoldView:
     """Reserve `amount` of what the members have until `expires_at`, for the member `by`.
 
@@ -65,7 +67,17 @@ async def hold(
     """
     _usable, chosen = await journal.choose(members, asset, amount)
     made = HoldView(
-        new_id(), by, asset, amount, 0, purpose, journal.recorded_at, expires_at, None, None
+        id=new_id(),
+        member_id=by,
+        asset=asset,
+        amount=amount,
+        settled_amount=0,
+        purpose=purpose,
+        partner=partner,
+        created_at=journal.recorded_at,
+        expires_at=expires_at,
+        resolved_at=None,
+        resolution=None,
     )
     await sql.execute(queries.INSERT_HOLD, *msgspec.structs.astuple(made))
     for take in chosen:
@@ -145,3 +157,15 @@ async def find_holds(hold_ids: Collection[int]) -> dict[int, HoldView]:
     if not hold_ids:
         return {}
     return {row[0]: HoldView(*row) for row in await queries.holds(hold_ids)}
+
+
+async def open_holds(
+    member_ids: Collection[int], *, purpose: str, at: Instant
+) -> dict[int, list[HoldView]]:
+    """The holds for the purpose that the members asked for and that are open at the instant, by
+    member, the newest first; one statement."""
+    found: dict[int, list[HoldView]] = {}
+    for row in await queries.open_holds(member_ids, purpose, at) if member_ids else ():
+        view = HoldView(*row)
+        found.setdefault(view.member_id, []).append(view)
+    return found

@@ -140,18 +140,21 @@ class Journal:
         side: Side,
         cause: Cause,
         occurred_at: Instant | None = None,
-    ) -> None:
-        """Move value from a side into a lot of a locked account; what is owed is filled from it,
-        unless the lot has lapsed."""
+    ) -> int:
+        """Move value from a side into a lot of a locked account, and fill what is owed from it; how
+        much of it stays in the lot. What lapsed fills nothing, unless it was held until now."""
         account = self._by_id[lot.account_id]
         at = self.recorded_at if occurred_at is None else occurred_at
         self._post(account, lot, Line(side, Side.MEMBER, amount, cause, at))
         lot.remaining += amount
         account.changed_lots[lot.id] = lot
         account.next_expiry_at = min(account.next_expiry_at, lot.expires_at)
-        if account.owed and lot.expires_at > self.recorded_at:
-            settlement = Cause(Reason.SETTLEMENT, lot.rule, lot.reference)
-            self.take(lot, min(account.owed, amount), side=Side.OWED, cause=settlement)
+        if not account.owed or (lot.expires_at <= self.recorded_at and side is not Side.HELD):
+            return amount
+        filled = min(account.owed, amount)
+        settlement = Cause(Reason.SETTLEMENT, lot.rule, lot.reference)
+        self.take(lot, filled, side=Side.OWED, cause=settlement)
+        return amount - filled
 
     def take(
         self,
@@ -175,8 +178,16 @@ class Journal:
         self._post(account, lot, Line(Side.HELD, side, amount, cause, self.recorded_at))
 
     def owe(self, member_id: int, asset: str, amount: int, *, version: int, cause: Cause) -> None:
-        """Take from the member what they don't have: what comes in next fills the hole."""
+        """Take from the member what they don't have: what comes in next fills the hole. Raises
+        InvalidInput if they would then owe more than MAXIMUM_BALANCE."""
         account = self._accounts[member_id, asset]
+        if account.owed + amount > MAXIMUM_BALANCE:
+            raise InvalidInput(
+                "ledger.balance_limit",
+                path=(),
+                value=amount,
+                accepted=f"what keeps the member's debt at or below {MAXIMUM_BALANCE}",
+            )
         line = Line(Side.OWED, Side.REVERSED, amount, cause, self.recorded_at)
         self._post(account, None, line, version=version)
 

@@ -149,6 +149,12 @@ class Posting(Model):
                 where="reference IS NOT NULL AND debit <> 'issued'",
                 name="postings_uses",
             ),
+            # How much of a lot's grant lapsed or was taken back.
+            PartialIndex(
+                fields=("lot_id",),
+                where="credit IN ('expired', 'reversed')",
+                name="postings_ends",
+            ),
         )
         constraints = (
             CheckConstraint(check="sequence >= 1", name="postings_sequence"),
@@ -169,6 +175,7 @@ class Hold(Model):
     amount = fields.BigIntField()
     settled_amount = fields.BigIntField()
     purpose = fields.CharField(24)
+    partner = fields.CharField(64)  # whose till made it; empty if none did
     created_at = InstantField()
     expires_at = InstantField()
     resolved_at = InstantField(null=True)

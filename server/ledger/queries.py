@@ -20,8 +20,8 @@ POSTING_COLUMNS = (
     " rule, programme_version, reference, occurred_at, recorded_at, hash"
 )
 HOLD_COLUMNS = (
-    "id, member_id, asset, amount, settled_amount, purpose, created_at, expires_at, resolved_at,"
-    " resolution"
+    "id, member_id, asset, amount, settled_amount, purpose, partner, created_at, expires_at,"
+    " resolved_at, resolution"
 )
 PORTION_COLUMNS = (
     "id, hold_id, member_id, account_id, lot_id, amount, remaining, releases_at, lot_expires_at"
@@ -142,6 +142,21 @@ async def holds(hold_ids: Iterable[int]) -> Sequence[sql.Row]:
     values = sql.padded(hold_ids)
     return await sql.fetch(
         f"SELECT {HOLD_COLUMNS} FROM holds WHERE id IN ({sql.placeholders(len(values))})", *values
+    )
+
+
+async def open_holds(
+    member_ids: Iterable[int], purpose: str, at: Instant
+) -> Sequence[sql.Row]:
+    """HOLD_COLUMNS of the members' holds for the purpose that are open at the instant, the newest
+    first."""
+    values = sql.padded(member_ids)
+    return await sql.fetch(
+        f"SELECT {HOLD_COLUMNS} FROM holds WHERE member_id IN ({sql.placeholders(len(values), 3)})"
+        " AND purpose = $1 AND resolved_at IS NULL AND expires_at > $2 ORDER BY id DESC",
+        purpose,
+        at,
+        *values,
     )
 
 

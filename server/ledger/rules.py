@@ -134,7 +134,7 @@ def due(
     """What time alone has done to an account by the instant, in the order in which it is booked.
 
     First the holds that have expired give back what they held, the first expired first: what comes
-    back fills what is owed, and what comes back to a lot that lapsed meanwhile lapses at once. Then
+    back fills what is owed, and the rest of it lapses at once if its lot has lapsed meanwhile. Then
     the lots lapse whose time has come. `lots` holds at least the open lots that are due by then and
     those of the portions that are.
     """
@@ -144,24 +144,21 @@ def due(
     for one in sorted(portions, key=lambda one: (one.releases_at, one.id)):
         if one.releases_at > at or not one.remaining:
             continue
-        when = one.releases_at
-        lines.append(
-            Due(
-                Side.HELD, Side.MEMBER, one.remaining, one.lot_id, Reason.RELEASE, one.hold_id, when
-            )
-        )
-        if one.lot_expires_at <= when:
-            lines.append(
-                Due(Side.MEMBER, Side.EXPIRED, one.remaining, one.lot_id, Reason.EXPIRY, None, when)
-            )
-            continue
+        lot_id, when = one.lot_id, one.releases_at
         filled = min(owed, one.remaining)
         owed -= filled
-        left[one.lot_id] += one.remaining - filled
+        rest = one.remaining - filled
+        lines.append(
+            Due(Side.HELD, Side.MEMBER, one.remaining, lot_id, Reason.RELEASE, one.hold_id, when)
+        )
         if filled:
             lines.append(
-                Due(Side.MEMBER, Side.OWED, filled, one.lot_id, Reason.SETTLEMENT, None, when)
+                Due(Side.MEMBER, Side.OWED, filled, lot_id, Reason.SETTLEMENT, None, when)
             )
+        if one.lot_expires_at > when:
+            left[lot_id] += rest
+        elif rest:
+            lines.append(Due(Side.MEMBER, Side.EXPIRED, rest, lot_id, Reason.EXPIRY, None, when))
     for lot in sorted(known.values(), key=lambda lot: (lot.expires_at, lot.sequence)):
         if lot.expires_at <= at and left[lot.id]:
             lines.append(
@@ -203,6 +200,7 @@ class OpenValue(NamedTuple):
     available_at: Instant
     expires_at: Instant
     releases_at: Instant | None = None  # of a hold
+    portion_id: int = 0  # of a hold: what expires first and was made first comes back first
 
 
 class Totals(NamedTuple):
@@ -231,15 +229,42 @@ class Holding(msgspec.Struct, frozen=True):
     expiring: tuple[ExpiringValue, ...] = ()
 
 
+class Released(NamedTuple):
+    """What is free at an instant, what holds still hold, and what is owed."""
+
+    free: list[OpenValue]
+    held: int
+    owed: int
+
+
+def released(at: Instant, values: Iterable[OpenValue], *, owed: int) -> Released:
+    """Let the holds that have expired by the instant give back what they held, as `due` does: it
+    fills what is owed, the first expired first."""
+    free: list[OpenValue] = []
+    expired: list[tuple[Instant, int, OpenValue]] = []
+    held = 0
+    for value in values:
+        if value.releases_at is None:
+            free.append(value)
+        elif at < value.releases_at:
+            held += value.remaining
+        else:
+            expired.append((value.releases_at, value.portion_id, value))
+    for _releases_at, _portion_id, value in sorted(expired):
+        filled = min(owed, value.remaining)
+        owed -= filled
+        if filled < value.remaining:
+            free.append(value._replace(remaining=value.remaining - filled))
+    return Released(free, held, owed)
+
+
 def holding(at: Instant, totals: Totals, *, values: Sequence[OpenValue]) -> Holding:
     """What an account with these open lots and holds has at the instant; what has lapsed by then
     counts as expired, and a hold that has expired holds nothing."""
-    usable = pending = held = lapsed = 0
+    free, held, owed = released(at, values, owed=totals.owed)
+    usable = pending = lapsed = 0
     expiring: dict[Instant, int] = {}
-    for remaining, available_at, expires_at, releases_at in values:
-        if releases_at is not None and at < releases_at:
-            held += remaining
-            continue
+    for remaining, available_at, expires_at, _releases_at, _portion_id in free:
         if expires_at <= at:
             lapsed += remaining
             continue
@@ -250,10 +275,10 @@ def holding(at: Instant, totals: Totals, *, values: Sequence[OpenValue]) -> Hold
         if expires_at != NEVER:
             expiring[expires_at] = expiring.get(expires_at, 0) + remaining
     balance = Balance(
-        available=usable - totals.owed,
+        available=usable - owed,
         pending=pending,
         held=held,
-        owed=totals.owed,
+        owed=owed,
         granted_total=totals.granted,
         redeemed_total=totals.redeemed,
         expired_total=totals.expired + lapsed,
@@ -275,27 +300,17 @@ class Undoing(NamedTuple):
 
 
 def undoing(
-    amount: int,
-    *,
-    grant: int,
-    undone: int,
-    recalled: int,
-    left: int,
-    takeable: int,
-    lapsed: int,
-    returned: int,
+    amount: int, *, undone: int, recalled: int, takeable: int, lapsed: int, returned: int
 ) -> Undoing:
     """How to undo `amount` of a grant, `undone` of which was undone before.
 
-    `left` is what is left of it, `takeable` how much of that may be taken, `lapsed` and `returned`
-    what of it lapsed and was taken back before, `recalled` what had to be taken from elsewhere.
-    Whatever the order and size of the parts, taking back everything takes back what was used once.
+    `takeable` is what is there of it and may be taken, `lapsed` what of it lapsed. `returned` was
+    taken back from it before and `recalled` from elsewhere; for the rest of `undone`, something had
+    lapsed. So whatever the order and size of the parts, what was used is taken back once.
     """
     from_lot = min(amount, takeable)
-    used = grant - left - lapsed - returned
-    stays = left - from_lot
-    elsewhere = max(0, used + stays - (grant - undone - amount) - recalled)
-    return Undoing(from_lot, amount - from_lot - elsewhere, elsewhere)
+    gone = min(amount - from_lot, lapsed - (undone - returned - recalled))
+    return Undoing(from_lot, gone, amount - from_lot - gone)
 
 
 def available(lots: Iterable[OpenLot], at: Instant) -> int:

@@ -7,7 +7,16 @@ import msgspec
 from server.clock import Instant
 from server.ledger import queries, rules
 from server.ledger.accounts import Cause
-from server.ledger.holds import HoldStatus, HoldView, find_holds, hold, holders, release, settle
+from server.ledger.holds import (
+    HoldStatus,
+    HoldView,
+    find_holds,
+    hold,
+    holders,
+    open_holds,
+    release,
+    settle,
+)
 from server.ledger.journal import Grant, Journal, journal, open_accounts
 from server.ledger.moving import give, go_on
 from server.ledger.rules import (
@@ -55,6 +64,7 @@ __all__ = [
     "holdings",
     "journal",
     "open_accounts",
+    "open_holds",
     "release",
     "restore",
     "settle",

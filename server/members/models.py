@@ -114,13 +114,15 @@ _ROTATE_SESSION = """
 _REVOKE_SESSION = "UPDATE sessions SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"
 _FIND_SESSION = """
     SELECT s.generation, s.rotated_at, s.expires_at, s.revoked_at,
-           a.id, a.member_id, a.staff_role
-    FROM sessions s JOIN accounts a ON a.id = s.account_id WHERE s.id = $1
+           a.id, COALESCE(m.merged_into, a.member_id), a.staff_role
+    FROM sessions s JOIN accounts a ON a.id = s.account_id
+    LEFT JOIN members m ON m.id = a.member_id WHERE s.id = $1
 """
 _AUTHENTICATE_SESSION = """
-    SELECT a.member_id, a.staff_role, s.revoked_at, k.retired_at
+    SELECT COALESCE(m.merged_into, a.member_id), a.staff_role, s.revoked_at, k.retired_at
     FROM sessions s
     JOIN accounts a ON a.id = s.account_id
+    LEFT JOIN members m ON m.id = a.member_id
     JOIN signing_keys k ON k.key_id = $3
     WHERE s.id = $1 AND s.account_id = $2
 """
@@ -158,32 +160,55 @@ async def member_rows(ids: list[int]) -> Sequence[sql.Row]:
 
 
 async def member_page_rows(*, after_id: int, limit: int) -> Sequence[sql.Row]:
-    """`PROFILE_COLUMNS` of the next members in the order of their ids."""
+    """`PROFILE_COLUMNS` of the next members in the order of their ids; merged ones are left out."""
     return await sql.fetch(
-        f"SELECT {PROFILE_COLUMNS} FROM members WHERE id > $1 ORDER BY id LIMIT $2",
+        f"SELECT {PROFILE_COLUMNS} FROM members WHERE id > $1 AND merged_into IS NULL"
+        " ORDER BY id LIMIT $2",
         after_id,
         limit,
     )
 
 
 async def ids_by_external_id(external_ids: list[str]) -> Sequence[sql.Row]:
-    """(external id, id) of the members with these external ids."""
+    """(external id, id) of the members with these external ids: of a duplicate that was merged,
+    the id of the member whom it was merged into."""
     wanted = sql.padded(external_ids)
     return await sql.fetch(
-        "SELECT external_id, id FROM members"
-        f" WHERE external_id IN ({sql.placeholders(len(wanted))})",
+        "SELECT external_id, COALESCE(merged_into, id) FROM members"
+        f" WHERE external_id IN ({sql.placeholders(len(wanted))}){kept_unmerged()}",
+        *wanted,
+    )
+
+
+def kept_unmerged(alias: str = "") -> str:
+    """What follows a query of members so that none of them is merged before the transaction ends.
+
+    Merging takes the members' rows for itself; on SQLite it waits for this transaction anyway.
+    """
+    if not sql.in_a_transaction() or sql.engine() == "sqlite":
+        return ""
+    return f" FOR KEY SHARE{f' OF {alias}' if alias else ''}"
+
+
+async def survivors(ids: list[int]) -> Sequence[sql.Row]:
+    """(id, the member that it stands for) of those of the members who were merged."""
+    wanted = sql.padded(ids)
+    return await sql.fetch(
+        "SELECT id, merged_into FROM members"
+        f" WHERE id IN ({sql.placeholders(len(wanted))}) AND merged_into IS NOT NULL",
         *wanted,
     )
 
 
 async def known_members(ids: Sequence[int], external_ids: Sequence[str]) -> Sequence[sql.Row]:
-    """(id, external id) of the members that have one of the ids or of the external ids."""
+    """(id, external id, the member it stands for) of the members that have one of the ids or of
+    the external ids."""
     # An empty IN list is no SQL; no member has the id 0 or the external id ''.
     numbers, texts = sql.padded(ids or [0]), sql.padded(external_ids or [""])
     return await sql.fetch(
-        "SELECT id, external_id FROM members"
+        "SELECT id, external_id, COALESCE(merged_into, id) FROM members"
         f" WHERE id IN ({sql.placeholders(len(numbers))})"
-        f" OR external_id IN ({sql.placeholders(len(texts), len(numbers) + 1)})",
+        f" OR external_id IN ({sql.placeholders(len(texts), len(numbers) + 1)}){kept_unmerged()}",
         *numbers,
         *texts,
     )
@@ -213,9 +238,12 @@ async def account_by_email(email_key: str) -> sql.Row | None:
 
 
 async def account(account_id: int) -> sql.Row | None:
-    """(password hash, member id, staff role) of an account."""
+    """(password hash, member id, staff role) of an account; the member is the one whom a merged
+    duplicate stands for."""
     return await sql.fetch_one(
-        "SELECT password_hash, member_id, staff_role FROM accounts WHERE id = $1", account_id
+        "SELECT a.password_hash, COALESCE(m.merged_into, a.member_id), a.staff_role"
+        " FROM accounts a LEFT JOIN members m ON m.id = a.member_id WHERE a.id = $1",
+        account_id,
     )
 
 
@@ -269,9 +297,10 @@ async def revoke_api_key(key_id: int, *, now: int) -> bool:
 
 
 async def enrolment_counts(at: int) -> Sequence[sql.Row]:
-    """(month of enrolment, number of members) of those enrolled up to the instant."""
+    """(month of enrolment, number of members) of those enrolled up to the instant; a duplicate
+    that was merged is nobody of its own."""
     return await sql.fetch(
-        "SELECT enrolled_local_month, COUNT(*) FROM members WHERE enrolled_at <= $1"
-        " GROUP BY enrolled_local_month",
+        "SELECT enrolled_local_month, COUNT(*) FROM members"
+        " WHERE enrolled_at <= $1 AND merged_into IS NULL GROUP BY enrolled_local_month",
         at,
     )

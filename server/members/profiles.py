@@ -118,7 +118,10 @@ async def profiles(ids: Iterable[int]) -> dict[int, Profile]:
 
 
 async def members_by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
-    """The ids of the members whom another system calls so, in one statement; unknown left out."""
+    """The ids of the members whom another system calls so, in one statement; unknown left out.
+
+    A duplicate that was merged leads to the member whom it was merged into.
+    """
     wanted = [external_id for external_id in external_ids if _may_be_stored(external_id)]
     if not wanted:
         return {}
@@ -132,14 +135,21 @@ def _may_be_stored(external_id: str) -> bool:
 
 async def known_members(
     ids: Iterable[int], external_ids: Iterable[str]
-) -> list[tuple[int, str | None]]:
-    """(id, external id) of the members that have one of the ids or of the external ids, in one
-    statement."""
+) -> list[tuple[int, str | None, int]]:
+    """(id, external id, the member it stands for) of the members that have one of the ids or of
+    the external ids, in one statement. A member stands for itself, a duplicate that was merged for
+    the one whom it was merged into; in a transaction this stays so until its end."""
     numbers = [number for number in ids if 0 < number <= MAXIMUM_ID]
     texts = [text for text in external_ids if _may_be_stored(text)]
     if not numbers and not texts:
         return []
-    return [(row[0], row[1]) for row in await models.known_members(numbers, texts)]
+    return [(row[0], row[1], row[2]) for row in await models.known_members(numbers, texts)]
+
+
+async def survivors(ids: Iterable[int]) -> dict[int, int]:
+    """Whom the duplicates among the members were merged into; all others are left out."""
+    wanted = list(ids)
+    return {row[0]: row[1] for row in await models.survivors(wanted)} if wanted else {}
 
 
 async def page_of_members(*, first: int, after_id: int = 0) -> MemberPage:

@@ -31,6 +31,7 @@ from server.members.profiles import (
     profiles,
     register_member,
     register_members,
+    survivors,
     update_profile,
 )
 from server.members.rules import email_key, valid_external_id
@@ -81,6 +82,7 @@ __all__ = [
     "shown_refresh_token",
     "sign_in",
     "sign_out",
+    "survivors",
     "update_profile",
     "valid_external_id",
 ]

@@ -20,6 +20,7 @@ from server.edge.pages import PageInfo
 from server.edge.permissions import EVERYONE, MEMBER, access, query
 from server.edge.scalars import Money
 from server.errors import DomainError
+from server.explanations.graphql import BalanceAsset, BalanceExplanation, balance_explained
 from server.ledger import service as ledger
 from server.ledger.graphql import (
     ActivityConnection,
@@ -108,6 +109,28 @@ class Member(Node):
     ) -> ActivityConnection:
         """A page of the statement."""
         return await activity_of_member(info, self.number, first=first, after=after)
+
+
+    @computed(
+        description="Why a balance is what it is: at any instant, past or future, the lots, the "
+        "rule and programme version behind each, what used them and what expires when; in words of "
+        "the caller's language, or of the member's where the caller states none."
+    )
+    async def explain_balance(
+        self,
+        info: Info,
+        asset: Annotated[
+            BalanceAsset, strawberry.argument(description="Points or cashback.")
+        ] = BalanceAsset.POINTS,
+        at: Annotated[
+            Instant | None,
+            strawberry.argument(description="The instant; now if left out."),
+        ] = None,
+    ) -> BalanceExplanation:
+        """The balance, explained."""
+        return await balance_explained(
+            info, self.number, asset=asset, at=at, locale=self.locale
+        )
 
 
 async def _profiles(member_ids: list[int]) -> Sequence[Profile | None]:

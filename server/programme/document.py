@@ -10,10 +10,11 @@ Money is in minor units of `programme.currency`; percentages are whole; a day is
 
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
+
+from server.ledger.rules import ReturnPolicy
 
 
 class Identity(Struct, frozen=True):
@@ -218,19 +219,6 @@ class Offer(Struct, frozen=True):
     segment: OfferSegment
     coupons: OfferCoupons
     max_redemptions_per_coupon_member_day: int
-
-
-class ReturnPolicy(StrEnum):
-    """What a return takes back of the points that the returned lines have earned."""
-
-    ONLY_PENDING = "only_pending"
-    """Only what is still pending; what has become available stays with the member."""
-
-    WITHIN_BALANCE = "within_balance"
-    """What is pending, and of what is available at most as much as there is: never below 0."""
-
-    INTO_NEGATIVE = "into_negative"
-    """All of it; the balance goes below 0 where it has been spent, and later points fill it up."""
 
 
 class Returns(Struct, frozen=True):

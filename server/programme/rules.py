@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from server.errors import Path
+from server.ledger.rules import ReturnPolicy
 from server.money import currency_codes
 from server.programme.checking import (
     Checker,
@@ -39,7 +40,6 @@ from server.programme.document import (
     CapPeriod,
     LineField,
     Programme,
-    ReturnPolicy,
     Weekday,
 )
 from server.programme.errors import InvalidDocument

@@ -186,7 +186,9 @@ class Recording:
         all_days = {each.day for each in accepted}
         async with ledger.journal(members, sorted(assets), recorded_at=self._now) as journal:
             levels = await tiers.counting(days, [each.published for each in accepted], book)
-            accruing = await cashback.accruing(members, all_days)
+            accruing = await cashback.accruing(
+                members, all_days, [each.published.programme for each in accepted]
+            )
             progress = await challenges.counting(members, all_days)
             for each in accepted:
                 try:
@@ -233,7 +235,7 @@ class Recording:
         tier = levels.count(each.member_id, each.published, at, each.amounts.eligible_minor)
         points = rules.points_of(each.amounts, rules_then, tier.before.multiplier_percent)
         earned = welcome + self._grant_points(each, points, journal, purchase_id)
-        accrued = self._accrue(each, accruing, journal, purchase_id)
+        accrued = self._accrue(each, accruing, journal, purchase_id, tier=tier.before.name)
         facts = challenges.PurchaseFacts(
             at, each.day, each.amounts.eligible_minor, each.amounts.departments
         )
@@ -286,9 +288,13 @@ class Recording:
         accruing: cashback.Accruing,
         journal: ledger.Journal,
         purchase_id: int,
+        *,
+        tier: str,
     ) -> CashbackAccrued:
         rules_then, at = each.published.programme, each.submission.draft.occurred_at
-        accrual = accruing.accrue(each.member_id, each.day, each.amounts.cashback_minor, rules_then)
+        accrual = accruing.accrue(
+            each.member_id, each.day, each.amounts.cashback_minor, rules_then, tier=tier
+        )
         available_at = enrolment.available_at(
             at, rules_then.cashback.pending_days, rules_then.programme.timezone
         )

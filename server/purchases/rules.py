@@ -1,6 +1,7 @@
 """The arithmetic of a purchase: its amounts, its points, and what of it is accepted."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,11 +11,17 @@ from server.cards.service import MemberReference
 from server.clock import Instant
 from server.errors import InvalidInput, Path
 from server.ledger.rules import MAXIMUM_BALANCE
-from server.money import PERCENT_PER_UNIT, floor_basis_points, floor_share
+from server.money import (
+    PERCENT_PER_UNIT,
+    floor_basis_points,
+    floor_share,
+    split_in_proportion,
+)
 from server.programme.document import Programme
 
 MAXIMUM_PURCHASES = 500
 MAXIMUM_LINES = 500
+MAXIMUM_PAYMENTS = 10
 MAXIMUM_QUANTITY = 2**31 - 1
 MAXIMUM_LINE_MINOR = 2**31 - 1
 MAXIMUM_TEXT_LENGTH = 120
@@ -37,8 +44,8 @@ class Line(msgspec.Struct, frozen=True):
     coupon_minor: int
 
 
-class Draft(msgspec.Struct, frozen=True):
-    """A purchase as a till sends it."""
+class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A purchase as a till sends it. What was added later is left out of its hash while empty."""
 
     external_id: str
     member: MemberReference
@@ -46,11 +53,13 @@ class Draft(msgspec.Struct, frozen=True):
     store_id: str
     currency: str
     lines: tuple[Line, ...]
+    payment_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """The amounts of one basket, in minor units."""
+    """The amounts of one basket, in minor units. All but the first are of what earns: without
+    what value paid for, unless that earns too, and without what was returned."""
 
     net_minor: int
     """Net spend over all lines; may be negative."""
@@ -84,34 +93,66 @@ def content_hash(draft: Draft) -> str:
 
 
 def amounts_of(draft: Draft, programme: Programme) -> Amounts:
-    """The basket's amounts under the programme's rules."""
+    """The basket's amounts under the programme's rules, when nothing is paid with value."""
+    nets = [line.sales_minor - line.coupon_minor for line in draft.lines]
+    return earning_amounts(draft.lines, programme, nets, net_minor=sum(nets))
+
+
+def earning_amounts(
+    lines: Sequence[Line], programme: Programme, earning: Sequence[int], *, net_minor: int
+) -> Amounts:
+    """The amounts of a basket whose net spend is given, and of each line what of it earns."""
     unknown = programme.data_source.unknown_label
     exclusions = [(match.field, match.equals) for match in programme.excluded_lines]
     bonus_departments = programme.points.category_bonus[0].departments
     cashback_departments = programme.cashback.departments
-    net = eligible = bonus = cashback = 0
+    eligible = bonus = cashback = 0
     departments: set[str] = set()
-    for line in draft.lines:
-        line_net = line.sales_minor - line.coupon_minor
-        net += line_net
+    for line, amount in zip(lines, earning, strict=True):
         if any((getattr(line, field) or unknown) == equals for field, equals in exclusions):
             continue
         department = line.department or unknown
-        eligible += line_net
+        eligible += amount
         if department in bonus_departments:
-            bonus += line_net
+            bonus += amount
         if department in cashback_departments:
-            cashback += line_net
-        if line_net > 0:
+            cashback += amount
+        if amount > 0:
             departments.add(department)
     eligible = max(0, eligible)
     return Amounts(
-        net,
+        net_minor,
         eligible,
         min(eligible, max(0, bonus)),
         min(eligible, max(0, cashback)),
         frozenset(departments),
     )
+
+
+def paid_shares(lines: Sequence[Line], value_minor: int) -> list[int]:
+    """What of the value paid falls on each line: those with net spend above 0 in proportion."""
+    nets = [max(0, line.sales_minor - line.coupon_minor) for line in lines]
+    return split_in_proportion(value_minor, nets)
+
+
+def paid_amounts(draft: Draft, programme: Programme, paid: Sequence[int]) -> Amounts:
+    """The basket's amounts when of each line so much is paid with value."""
+    nets = [line.sales_minor - line.coupon_minor for line in draft.lines]
+    earns = programme.paying_with_points.earns_on_value
+    earning = nets if earns else [net - share for net, share in zip(nets, paid, strict=True)]
+    return earning_amounts(draft.lines, programme, earning, net_minor=sum(nets))
+
+
+def check_paid(draft: Draft, value_minor: int) -> None:
+    """Raise InvalidInput if value pays for more than the basket costs."""
+    net = sum(line.sales_minor - line.coupon_minor for line in draft.lines)
+    if value_minor > max(0, net):
+        raise InvalidInput(
+            "purchase.overpaid",
+            path=("paymentIds",),
+            value=value_minor,
+            accepted=f"payments that take at most {max(0, net)} minor units off the basket",
+        )
 
 
 def points_of(amounts: Amounts, programme: Programme, multiplier_percent: int) -> PurchasePoints:
@@ -141,8 +182,12 @@ def highest_points(amounts: Amounts, programme: Programme) -> int:
 
 def highest_cashback_minor(amounts: Amounts, programme: Programme) -> int:
     """No member can accrue more cashback than this on the basket; at most its eligible spend."""
-    earned = floor_basis_points(amounts.cashback_minor, programme.cashback.rate_basis_points)
-    return min(earned, programme.cashback.monthly_cap_minor)
+    cashback = programme.cashback
+    highest_bps = max(
+        cashback.rate_for_tier_basis_points(level.name) for level in programme.tiers.levels
+    )
+    earned = floor_basis_points(amounts.cashback_minor, highest_bps)
+    return min(earned, cashback.monthly_cap_minor, *(cap.minor for cap in cashback.caps))
 
 
 def check(draft: Draft, programme: Programme, amounts: Amounts, *, now: Instant) -> None:
@@ -166,6 +211,7 @@ def check(draft: Draft, programme: Programme, amounts: Amounts, *, now: Instant)
         )
     for number, line in enumerate(draft.lines):
         _check_line(line, number)
+    _check_payments(draft.payment_ids)
     most = max(highest_points(amounts, programme), amounts.eligible_minor, abs(amounts.net_minor))
     if most > MAXIMUM_BALANCE:
         raise InvalidInput(
@@ -195,6 +241,21 @@ def _check_text(text: str, path: Path, maximum: int) -> None:
             value=text,
             accepted=f"1 to {maximum} printable characters",
         )
+
+
+def _check_payments(payment_ids: Sequence[int]) -> None:
+    if len(payment_ids) > MAXIMUM_PAYMENTS:
+        raise InvalidInput(
+            "purchase.payments",
+            path=("paymentIds",),
+            value=f"{len(payment_ids)} payments",
+            accepted=f"up to {MAXIMUM_PAYMENTS} payments",
+        )
+    for place, payment_id in enumerate(payment_ids):
+        if payment_id in payment_ids[:place]:
+            raise InvalidInput(
+                "purchase.payment_twice", path=("paymentIds", place), accepted="each payment once"
+            )
 
 
 def _check_line(line: Line, number: int) -> None:

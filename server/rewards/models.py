@@ -51,6 +51,18 @@ VOUCHER_COLUMNS = (
     "id, member_id, code, points, value_minor, currency, digits, issued_at, status, remaining_minor"
 )
 INSERT_VOUCHER = sql.insert("vouchers", VOUCHER_COLUMNS)
+USE_VOUCHER = (
+    "UPDATE vouchers SET remaining_minor = remaining_minor - $1,"
+    " status = CASE WHEN remaining_minor = $1 THEN 'used' ELSE status END WHERE id = $2"
+)
+REFILL_VOUCHER = (
+    "UPDATE vouchers SET remaining_minor = remaining_minor + $1, status = 'issued' WHERE id = $2"
+)
+CANCEL_VOUCHER = "UPDATE vouchers SET status = 'cancelled', remaining_minor = 0 WHERE id = $1"
+
+
+def _lock() -> str:
+    return " FOR UPDATE" if sql.engine() == "postgres" else ""
 
 
 async def voucher_page(member_id: int, before: int, limit: int) -> Sequence[sql.Row]:
@@ -67,6 +79,18 @@ async def voucher_page(member_id: int, before: int, limit: int) -> Sequence[sql.
 async def voucher(voucher_id: int) -> sql.Row | None:
     """VOUCHER_COLUMNS of one voucher."""
     return await sql.fetch_one(f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE id = $1", voucher_id)
+
+
+async def voucher_for_writing(voucher_id: int) -> sql.Row | None:
+    """VOUCHER_COLUMNS of one voucher, locked."""
+    return await sql.fetch_one(
+        f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE id = $1{_lock()}", voucher_id
+    )
+
+
+async def voucher_by_code(code: str) -> sql.Row | None:
+    """VOUCHER_COLUMNS of the voucher with the code."""
+    return await sql.fetch_one(f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE code = $1", code)
 
 
 async def voucher_counts(member_ids: Iterable[int]) -> Sequence[sql.Row]:

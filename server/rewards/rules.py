@@ -2,8 +2,11 @@
 
 import secrets
 
+from server import clock
+from server.clock import Instant, LocalDay
 from server.errors import InvalidInput
 from server.programme.document import Programme
+from server.programme.service import PublishedProgramme
 
 MAXIMUM_REDEMPTIONS = 500
 
@@ -16,6 +19,13 @@ def new_code() -> str:
     """A voucher code of 68 random bits, in two groups of seven."""
     drawn = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
     return f"{drawn[:7]}-{drawn[7:]}"
+
+
+def written_code(text: str) -> str:
+    """A voucher's code as it is stored, from what was typed or scanned: any case, with or without
+    its hyphen. What is no code stays something that no voucher has."""
+    drawn = "".join(text.split()).replace("-", "").upper()
+    return f"{drawn[:7]}-{drawn[7:]}"[:24]
 
 
 def voucher_value_minor(points: int, programme: Programme) -> int:
@@ -34,3 +44,12 @@ def voucher_value_minor(points: int, programme: Programme) -> int:
             step=step,
         )
     return points // step * policy.voucher_value_minor
+
+
+def grace_expires_at(published: PublishedProgramme, now: Instant) -> Instant:
+    """When value that is given back lapses if its own expiry has passed: the start of the local day
+    that is the programme's `returns.grace_days` after today. With 0 days it has lapsed at once."""
+    zone_name = published.programme.programme.timezone
+    today = clock.local_day(now, zone_name)
+    day = LocalDay(today + published.programme.returns.grace_days)
+    return clock.start_of_day(day, zone_name)

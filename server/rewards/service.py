@@ -14,6 +14,18 @@ from server.programme import service as programme
 from server.programme.service import PublishedProgramme
 from server.refusals import Refusal
 from server.rewards import models, rules
+from server.rewards.pooling import locked_pool, pool
+from server.rewards.rules import grace_expires_at
+from server.rewards.vouchers import (
+    VOUCHER_RULE,
+    RedemptionCancelled,
+    VoucherReference,
+    VoucherView,
+    cancel_redemption,
+    refill,
+    usable_voucher,
+    use,
+)
 from server.storage import sql
 from server.storage.ids import new_id
 
@@ -22,30 +34,23 @@ __all__ = [
     "Redeemed",
     "RedeemedBatch",
     "Redemption",
+    "RedemptionCancelled",
+    "VoucherReference",
     "VoucherView",
+    "cancel_redemption",
+    "grace_expires_at",
     "issued_counts",
+    "locked_pool",
+    "pool",
     "redeem",
     "redeem_many",
+    "refill",
+    "usable_voucher",
+    "use",
     "voucher",
     "voucher_counts",
     "vouchers",
 ]
-VOUCHER_RULE = "voucher"
-
-
-class VoucherView(msgspec.Struct, frozen=True):
-    """A voucher. Its value is in minor units; a major unit has 10**`digits` of them."""
-
-    id: int
-    member_id: int
-    code: str
-    points: int
-    value_minor: int
-    currency: str
-    digits: int
-    issued_at: Instant
-    status: str
-    remaining_minor: int  # of the value, what has not been used
 
 
 class Redeemed(msgspec.Struct, frozen=True, tag="redeemed"):
@@ -57,10 +62,11 @@ class Redeemed(msgspec.Struct, frozen=True, tag="redeemed"):
 
 
 class Redemption(msgspec.Struct, frozen=True):
-    """A wish to redeem a member's points."""
+    """A wish to redeem a member's points, or those of their whole household."""
 
     member: MemberReference
     points: int
+    from_household: bool = False
 
 
 class RedeemedBatch(msgspec.Struct, frozen=True):
@@ -72,7 +78,8 @@ class RedeemedBatch(msgspec.Struct, frozen=True):
 async def redeem(redemption: Redemption, *, now: Instant) -> Redeemed:
     """Redeem a member's points for one voucher. Writes; call it inside a transaction.
 
-    Raises InvalidInput, NotFound, CardUnusable or InsufficientPoints.
+    Raises InvalidInput, NotFound, CardUnusable, InsufficientPoints, or NotAllowed for points of a
+    household that the member may not spend.
     """
     (answer,) = await redeem_many([redemption], now=now)
     if isinstance(answer, DomainError):
@@ -91,15 +98,25 @@ async def redeem_many(
     check_count(len(redemptions))
     published = (await programme.rulebook()).at(now)
     found = await cards.members_of([each.member for each in redemptions])
-    members = [each for each in found if isinstance(each, int)]
+    pools = [
+        await _pool(member, redemption)
+        for member, redemption in zip(found, redemptions, strict=True)
+    ]
+    members = {member for each in pools if isinstance(each, tuple) for member in each}
     if not members:
-        return [each.below("member") for each in found if isinstance(each, DomainError)]
+        return [each for each in pools if isinstance(each, DomainError)]
     answers: list[Redeemed | DomainError] = []
     async with ledger.journal(members, [POINTS], recorded_at=now) as journal:
         await journal.load_lots(members, POINTS)
-        for redemption, member in zip(redemptions, found, strict=True):
+        for redemption, member, payers in zip(redemptions, found, pools, strict=True):
             try:
-                answers.append(await _redeem(member, redemption, published, journal, now))
+                if isinstance(payers, DomainError):
+                    raise payers
+                assert isinstance(member, int), "who has a pool was found"
+                present = await locked_pool(
+                    payers, member, from_household=redemption.from_household
+                )
+                answers.append(await _redeem(member, redemption, published, journal, present))
             except DomainError as error:
                 answers.append(error)
         vouchers = [each.voucher for each in answers if isinstance(each, Redeemed)]
@@ -107,6 +124,16 @@ async def redeem_many(
             models.INSERT_VOUCHER, [msgspec.structs.astuple(voucher) for voucher in vouchers]
         )
     return answers
+
+
+async def _pool(member: int | DomainError, redemption: Redemption) -> tuple[int, ...] | DomainError:
+    """Whose points are to be redeemed, or why none are."""
+    if isinstance(member, DomainError):
+        return member.below("member")
+    try:
+        return await pool(member, from_household=redemption.from_household)
+    except DomainError as refusal:
+        return refusal
 
 
 def check_count(redemptions: int) -> None:
@@ -121,14 +148,12 @@ def check_count(redemptions: int) -> None:
 
 
 async def _redeem(
-    member: int | DomainError,
+    member: int,
     redemption: Redemption,
     published: PublishedProgramme,
     journal: ledger.Journal,
-    now: Instant,
+    payers: tuple[int, ...],
 ) -> Redeemed:
-    if isinstance(member, DomainError):
-        raise member.below("member")
     value_minor = rules.voucher_value_minor(redemption.points, published.programme)
     voucher = VoucherView(
         id=new_id(),
@@ -138,12 +163,12 @@ async def _redeem(
         value_minor=value_minor,
         currency=published.programme.programme.currency,
         digits=published.programme.programme.minor_unit_digits,
-        issued_at=now,
+        issued_at=journal.recorded_at,
         status="issued",
         remaining_minor=value_minor,
     )
     left = await journal.spend(
-        member,
+        payers,
         POINTS,
         redemption.points,
         cause=ledger.Cause(ledger.Reason.REDEMPTION, VOUCHER_RULE, voucher.id),

@@ -53,7 +53,9 @@ def is_unavailable(error: BaseException) -> bool:
         | asyncpg.InterfaceError
         | asyncpg.PostgresConnectionError
         | asyncpg.InsufficientResourcesError
-        | asyncpg.OperatorInterventionError,
+        | asyncpg.OperatorInterventionError
+        # What a statement meets on a connection that the server has just said it will end.
+        | asyncpg.InternalClientError,
     )
 
 

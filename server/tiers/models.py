@@ -94,6 +94,9 @@ ADD_TO_DAY = sql.insert(
     otherwise="ON CONFLICT (member_id, local_day)"
     " DO UPDATE SET spend_minor = tier_days.spend_minor + excluded.spend_minor",
 )
+TAKE_FROM_DAY = (
+    "UPDATE tier_days SET spend_minor = spend_minor - $1 WHERE member_id = $2 AND local_day = $3"
+)
 INSERT_CHANGE = sql.insert("tier_changes", "id, member_id, changed_at, level_before, level_after")
 
 

@@ -127,6 +127,18 @@ def add_spend(state: State, day: LocalDay, spend_minor: int, *, window_days: int
         state.next_drop_day = min(state.next_drop_day, drop_day)
 
 
+def take_spend(
+    state: State,
+    spend_by_day: Mapping[LocalDay, int],
+    spend_minor: int,
+    *,
+    window_days: int,
+) -> None:
+    """Take returned spend off; `spend_by_day` is what is left, of all days in the window."""
+    state.lifetime_spend_minor -= spend_minor
+    rewindow(state, spend_by_day, window_days=window_days)
+
+
 def spend_in_window(
     spend_by_day: Mapping[LocalDay, int], day: LocalDay, *, window_days: int
 ) -> int:

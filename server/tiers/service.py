@@ -48,6 +48,7 @@ class _Member:
     state: State
     days: dict[LocalDay, int] = field(default_factory=dict)
     added: dict[LocalDay, int] = field(default_factory=dict)
+    taken: dict[LocalDay, int] = field(default_factory=dict)
     window_days: int | None = None  # of the window in `state`; None if `days` were not read
     is_new: bool = False
     changed: bool = False
@@ -102,6 +103,39 @@ class Counting:
         member.changed = True
         return Evaluated(before, state.level)
 
+    def uncount(
+        self,
+        member_id: int,
+        day: LocalDay,
+        spend_minor: int,
+        *,
+        published: PublishedProgramme,
+        at: Instant,
+    ) -> Evaluated:
+        """Take returned spend off the local day on which it was counted, and evaluate the tier at
+        the instant under the version; the tiers before and after.
+
+        What purchases earned meanwhile by a tier that this takes away stands. The member's days
+        were read by `reopening`.
+        """
+        member, state = self._members[member_id], self._members[member_id].state
+        standing = self._book.numbered(state.programme_version)
+        today = clock.local_day(at, published.programme.programme.timezone)
+        if today >= state.evaluated_day and not _precedes(published, standing):
+            self._advance(member, published, today)
+            standing = published
+        tiers = standing.programme.tiers
+        before = _level(tiers.levels, state)
+        if spend_minor:
+            member.taken[day] = member.taken.get(day, 0) + spend_minor
+            member.days[day] = member.days.get(day, 0) - spend_minor
+        rules.take_spend(state, member.days, spend_minor, window_days=tiers.window_days)
+        change = rules.evaluate(state, tiers.levels, max(at, state.since))
+        if change:
+            member.changes.append(change)
+        member.changed = True
+        return Evaluated(before, state.level)
+
     def _advance(self, member: _Member, published: PublishedProgramme, day: LocalDay) -> None:
         programme = published.programme
         window_days = programme.tiers.window_days
@@ -143,6 +177,14 @@ class Counting:
                 (new_id(), id_, day, spend)
                 for id_, member in changed.items()
                 for day, spend in member.added.items()
+            ],
+        )
+        await sql.execute_many(
+            models.TAKE_FROM_DAY,
+            [
+                (spend, id_, day)
+                for id_, member in changed.items()
+                for day, spend in member.taken.items()
             ],
         )
         await sql.execute_many(
@@ -212,6 +254,21 @@ async def counting(
         for member_id, day, spend in rows:
             members[member_id].days[day] = spend
     return Counting(members, book)
+
+
+async def reopening(member_id: int, published: PublishedProgramme, book: Rulebook) -> Counting:
+    """Open the tier of a member for taking spend off, with all days that any window can reach.
+
+    The member's ledger accounts are locked by the caller.
+    """
+    [row] = await models.states([member_id])
+    member = _Member(State(*row[1:]), window_days=UNKNOWN_WINDOW_DAYS)
+    standing = book.numbered(member.state.programme_version)
+    longest = max(each.programme.tiers.window_days for each in (published, standing))
+    first = member.state.evaluated_day - longest + 1
+    for _member_id, day, spend in await models.days_since([member_id], first):
+        member.days[day] = spend
+    return Counting({member_id: member}, book)
 
 
 def _precedes(one: PublishedProgramme, other: PublishedProgramme) -> bool:

@@ -1,10 +1,14 @@
-"""The table of gifts."""
+"""The table of gifts, and its named queries."""
+
+from collections.abc import Sequence
 
 from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
+from server.clock import LocalDay
 from server.members.models import Member
+from server.storage import sql
 from server.storage.fields import IdField, InstantField
 
 
@@ -33,3 +37,45 @@ class Gift(Model):
             CheckConstraint(check="amount > 0", name="gifts_amount"),
             CheckConstraint(check="giver_id <> receiver_id", name="gifts_two_members"),
         )
+
+
+GIFT_COLUMNS = "id, giver_id, receiver_id, asset, amount, message, local_day, given_at"
+_INSERT_GIFT = sql.insert("gifts", GIFT_COLUMNS)
+
+
+async def add_gift(row: sql.Row) -> None:
+    """Insert a gift (GIFT_COLUMNS)."""
+    await sql.execute(_INSERT_GIFT, *row)
+
+
+async def given_on(giver_id: int, asset: str, day: LocalDay) -> int:
+    """How much the member gave away on a local day of the programme."""
+    row = await sql.fetch_one(
+        "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM gifts"
+        " WHERE giver_id = $1 AND local_day = $2 AND asset = $3",
+        giver_id,
+        day,
+        asset,
+    )
+    return int(row[0]) if row else 0
+
+
+async def gift_page(member_id: int, before: int, limit: int) -> Sequence[sql.Row]:
+    """The newest `limit` gifts that the member gave or got (GIFT_COLUMNS) with an id below
+    `before`, each with the other member's name; the newest first."""
+
+    def side(own: str, other: str) -> str:
+        columns = ", ".join(f"g.{name}" for name in GIFT_COLUMNS.split(", "))
+        return (
+            f"SELECT * FROM (SELECT {columns}, m.name AS name FROM gifts g"
+            f" JOIN members m ON m.id = g.{other} WHERE g.{own} = $1 AND g.id < $2"
+            " ORDER BY g.id DESC LIMIT $3) AS"
+        )
+
+    return await sql.fetch(
+        f"{side('giver_id', 'receiver_id')} sent"
+        f" UNION ALL {side('receiver_id', 'giver_id')} received ORDER BY 1 DESC LIMIT $3",
+        member_id,
+        before,
+        limit,
+    )

@@ -37,9 +37,9 @@ async def test_cashback_waits_and_never_expires(database: Address) -> None:
     start = at("2017-02-14T00:00")
     assert answer.cashback.available_at == start
     for when, expected in (
-        (Instant(start - 1), Balance(0, 100, 100)),
-        (start, Balance(100, 0, 100)),
-        (at("2099-01-01"), Balance(100, 0, 100)),
+        (Instant(start - 1), Balance(pending=100, granted_total=100)),
+        (start, Balance(available=100, granted_total=100)),
+        (at("2099-01-01"), Balance(available=100, granted_total=100)),
     ):
         assert (await ledger.balances([key[0]], when))[key] == expected
 

@@ -65,6 +65,12 @@ class Call:
     data: bytes = b""
 
 
+def commits(call: Call) -> bool:
+    """Whether the call writes the header of a commit's last page to the write-ahead log: it has
+    the size of the database where those of other pages have zero."""
+    return call.kind == "write" and len(call.data) == 24 and any(call.data[4:8])
+
+
 @dataclass
 class Disk:
     """The calls so far, in order, and what refuses the next."""
@@ -73,16 +79,15 @@ class Disk:
     refuses: Callable[[Call], int] = lambda _call: 0
     """SQLite's error code for a call that fails, 0 for one that is done."""
 
-    def fail_from(self, number: int, errors: dict[str, int]) -> None:
-        """From now on the calls fail that have an error, by kind: all but the first `number`."""
-        passed = 0
+    def fail(self, errors: dict[str, int], *, since: Callable[[Call], bool]) -> None:
+        """Calls of the kinds in `errors` fail with its codes, from the first of which `since` is
+        true."""
+        has_begun = False
 
         def refuses(call: Call) -> int:
-            nonlocal passed
-            if call.kind not in errors:
-                return 0
-            passed += 1
-            return errors[call.kind] if passed > number else 0
+            nonlocal has_begun
+            has_begun = has_begun or since(call)
+            return errors.get(call.kind, 0) if has_begun else 0
 
         self.refuses = refuses
 

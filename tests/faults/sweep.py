@@ -131,9 +131,7 @@ class Sweep:
     now_ns: int
     is_sabotaged: bool = False
 
-    def in_a_process(
-        self, seed: int, work: Callable[[], Coroutine[Any, Any, _Answer]]
-    ) -> _Answer:
+    def in_a_process(self, seed: int, work: Callable[[], Coroutine[Any, Any, _Answer]]) -> _Answer:
         """What the work answers in a process without chance. Raises Killed if it doesn't."""
 
         def live() -> _Answer:

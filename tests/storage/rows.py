@@ -254,6 +254,7 @@ ROWS: dict[str, Row] = {
         "amount": 10,
         "settled_amount": 0,
         "purpose": "till",
+        "partner": "shop",
         "created_at": 1,
         "expires_at": 2,
         "resolved_at": None,

@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                 ("amount", fields.BigIntField()),
                 ("settled_amount", fields.BigIntField()),
                 ("purpose", fields.CharField(max_length=24)),
+                ("partner", fields.CharField(max_length=64)),
                 ("created_at", InstantField()),
                 ("expires_at", InstantField()),
                 ("resolved_at", InstantField(null=True)),
@@ -999,7 +1000,12 @@ class Migration(migrations.Migration):
                         fields=["reference"],
                         name="postings_uses",
                         where="reference IS NOT NULL AND debit <> 'issued'",
-                    )
+                    ),
+                    PartialIndex(
+                        fields=["lot_id"],
+                        name="postings_ends",
+                        where="credit IN ('expired', 'reversed')",
+                    ),
                 ],
                 "pk_attr": "id",
                 "table_description": "One immutable line of an account's journal: `amount` from `debit` to `credit`.",
