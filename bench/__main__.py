@@ -1,5 +1,6 @@
 """The command line: `python -m bench COMMAND`; `--help` lists the commands."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,8 @@ _CLIENTS = 32
 @cli.callback()
 def bench() -> None:
     """Measures what Laurel claims, each against a peer or a limit in the same run."""
+    for stop in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was started is stopped in order
+        signal.signal(stop, signal.default_int_handler)
 
 
 @cli.command()

@@ -19,9 +19,11 @@ cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 programme_cli = typer.Typer(no_args_is_help=True, help="The programme's rules.")
 keys_cli = typer.Typer(no_args_is_help=True, help="The keys of tills and shops.")
 staff_cli = typer.Typer(no_args_is_help=True, help="The accounts of the operator's staff.")
+import_cli = typer.Typer(no_args_is_help=True, help="What is brought along from another system.")
 cli.add_typer(programme_cli, name="programme")
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(staff_cli, name="staff")
+cli.add_typer(import_cli, name="import")
 
 DataOption = Annotated[
     Path | None, typer.Option(help="The folder of the SQLite database [default: data].")
@@ -233,6 +235,43 @@ def create_staff(
 
     _with_database(_settings(data=data, database=database), create())
     typer.echo(f"{email} can sign in as {role.value}.")
+
+
+@import_cli.command("balances")
+def import_balances(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV in UTF-8 with the columns external_id, points, points_expire_on, cashback"
+            " and name; only the first and a balance are needed."
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check every line and write nothing.")
+    ] = False,
+    enrol: Annotated[
+        bool,
+        typer.Option("--enrol", help="Enrol who is unknown, without welcome points."),
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what became of each line to this file (CSV).")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, max=5000, help="How many lines one transaction takes.")
+    ] = 500,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Takes opening balances, each line once; exit code 0 only if no line was refused.
+
+    Killed in the middle and started again with the same file, it goes on where it was.
+    """
+    from server.imports import commands as imports  # noqa: PLC0415 - only this command needs it
+
+    settings = _settings(data=data, database=database)
+    options = imports.ImportOptions(file, dry_run, enrol, report, batch)
+    if not _with_database(settings, imports.import_balances(options)):
+        raise typer.Exit(EXIT_REFUSED)
 
 
 @cli.command()

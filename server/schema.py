@@ -11,17 +11,22 @@ from server.edge.limits import document_shape, document_size
 from server.edge.reporting import Reporting
 from server.edge.scalars import SCALARS
 from server.enrolment.graphql import EnrolmentMutations
+from server.households.graphql import HouseholdMutations
 from server.insights.graphql import InsightsQueries
 from server.members.graphql import MemberMutations
 from server.membership.graphql import Member, MembershipQueries
+from server.payments.graphql import PaymentMutations
+from server.payouts.graphql import PayoutMutations, PayoutQueries
+from server.payouts.shapes import Payout
 from server.programme.graphql import ProgrammeMutations, ProgrammeQueries
 from server.programme.terms import Programme
 from server.purchases.graphql import PurchaseMutations
 from server.rewards.graphql import RewardMutations, Voucher
+from server.transfers.graphql import TransferMutations
 
 
 @strawberry.type(description="What can be read.")
-class Query(MembershipQueries, ProgrammeQueries, InsightsQueries):
+class Query(MembershipQueries, ProgrammeQueries, PayoutQueries, InsightsQueries):
     """The root of queries."""
 
 
@@ -35,6 +40,10 @@ class Mutation(
     CardMutations,
     PurchaseMutations,
     RewardMutations,
+    PaymentMutations,
+    PayoutMutations,
+    TransferMutations,
+    HouseholdMutations,
     ProgrammeMutations,
 ):
     """The root of mutations."""
@@ -54,7 +63,7 @@ class Schema(strawberry.Schema):
 schema = Schema(
     Query,
     Mutation,
-    types=[Member, Card, Voucher, Programme],
+    types=[Member, Card, Voucher, Payout, Programme],
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[Reporting, document_size, document_shape, ParserCache, ValidationCache],
 )

@@ -1,10 +1,14 @@
-"""The table of adjustments."""
+"""The table of adjustments, and its named queries."""
+
+from collections.abc import Iterable, Sequence
 
 from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
+from server.clock import Instant
 from server.members.models import Member
+from server.storage import sql
 from server.storage.fields import IdField, InstantField
 
 
@@ -49,7 +53,7 @@ ADJUSTMENT_COLUMNS = (
 INSERT_ADJUSTMENT = sql.insert("adjustments", ADJUSTMENT_COLUMNS)
 _DECIDE = (
     "UPDATE adjustments SET status = $1, decided_by = $2, decided_at = $3, note = $4"
-    " WHERE id = $5 AND member_id = $6 AND status = 'pending'"
+    " WHERE id = $5 AND status = 'pending'"
 )
 
 
@@ -57,6 +61,14 @@ async def adjustment(adjustment_id: int) -> sql.Row | None:
     """ADJUSTMENT_COLUMNS of one adjustment."""
     return await sql.fetch_one(
         f"SELECT {ADJUSTMENT_COLUMNS} FROM adjustments WHERE id = $1", adjustment_id
+    )
+
+
+async def adjustment_for_writing(adjustment_id: int) -> sql.Row | None:
+    """ADJUSTMENT_COLUMNS of one adjustment, locked, so that it's decided once."""
+    lock = " FOR UPDATE" if sql.engine() == "postgres" else ""
+    return await sql.fetch_one(
+        f"SELECT {ADJUSTMENT_COLUMNS} FROM adjustments WHERE id = $1{lock}", adjustment_id
     )
 
 
@@ -96,11 +108,11 @@ async def applied_alone(
     return int(row[0]) if row else 0
 
 
-async def decide(  # noqa: PLR0913 - the columns of one row
-    adjustment_id: int, member_id: int, *, status: str, by: int, at: Instant, note: str | None
-) -> bool:
-    """Decide an adjustment of the member that is pending; whether it was."""
-    return await sql.execute(_DECIDE, status, by, at, note, adjustment_id, member_id) == 1
+async def decide(
+    adjustment_id: int, *, status: str, by: int, at: Instant, note: str | None
+) -> None:
+    """Decide an adjustment that is pending."""
+    await sql.execute(_DECIDE, status, by, at, note, adjustment_id)
 
 
 async def reasons(adjustment_ids: Iterable[int]) -> Sequence[sql.Row]:

@@ -1,1 +1,1 @@
-"""Owns what is accrued each month, up to the cap."""
+"""Owns what is accrued each month and in the spans of other caps, up to each cap."""

@@ -7,7 +7,7 @@ from datetime import date
 from server import clock
 from server.clock import LocalDay
 from server.money import floor_basis_points
-from server.programme.document import Cashback, CapPeriod
+from server.programme.document import CapPeriod, Cashback
 
 LIFETIME_START = LocalDay(0)
 """What stands for the start of the one span that has none."""

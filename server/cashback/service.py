@@ -68,8 +68,7 @@ class Accruing:
             rate_bps=rules.rate_bps(cashback, tier),
             monthly_cap_minor=cashback.monthly_cap_minor,
             caps=[
-                (self._period(one), cap.minor)
-                for one, cap in zip(keys, cashback.caps, strict=True)
+                (self._period(one), cap.minor) for one, cap in zip(keys, cashback.caps, strict=True)
             ],
         )
         if accrual.accrued_minor or accrual.capped_minor:

@@ -130,9 +130,7 @@ class Recounting:
         )
         runs = {(key, run.first_period): run for key in self._broken for run in self._runs[key]}
         gone = {key for key in self._stored_runs - runs.keys() if key[0] in self._broken}
-        await sql.execute_many(
-            models.DELETE_RUN, [(self._member_id, *key) for key in sorted(gone)]
-        )
+        await sql.execute_many(models.DELETE_RUN, [(self._member_id, *key) for key in sorted(gone)])
         await sql.execute_many(
             models.UPSERT_RUN,
             [

@@ -97,9 +97,7 @@ class Counting:
                 streaks = self._extend_run(member_id, challenge, start)
                 for _ in range(streaks if challenge.streak else 0):
                     assert challenge.streak is not None
-                    points = self._reward(
-                        member_id, challenge.key, challenge.streak.reward_points
-                    )
+                    points = self._reward(member_id, challenge.key, challenge.streak.reward_points)
                     completions.append(Completion(challenge.key, True, points))
                 total = self._totals.setdefault((member_id, challenge.key), [0, 0])
                 total[0] += 1

@@ -42,6 +42,7 @@ __all__ = [
     "pool_of",
     "remove",
 ]
+MAXIMUM_ID = 2**63  # of the databases' integers, exclusive
 _SECRET = "household invitations"  # noqa: S105 - the name of a secret
 
 
@@ -110,7 +111,7 @@ async def pool_of(member_id: int) -> tuple[int, ...]:
 
 async def households_of(member_ids: Iterable[int]) -> dict[int, HouseholdView]:
     """The households of these members; those in none are left out. One statement."""
-    facts: dict[int, sql.Row] = {}
+    facts: dict[int, tuple[int, str | None, Instant]] = {}
     stays: dict[int, list[StayView]] = {}
     for own, household_id, name, founded_at, *stay in await models.stays_beside(member_ids):
         facts[own] = (household_id, name, founded_at)
@@ -242,7 +243,11 @@ async def remove(by: int | None, member_id: int, *, now: Instant) -> Removed:
     Raises InvalidInput for oneself, NotFound for a member who is not in the household, NotAllowed
     unless `by` is an owner, or if others would be left without one.
     """
-    _check_other(by, member_id)
+    if by == member_id:
+        raise InvalidInput(
+            "household.oneself", path=("memberId",), accepted="another member of the household"
+        )
+    await _check_is_beside(by, member_id)
     concerned = [member_id] if by is None else [by, member_id]
     async with _journal_of(concerned, now):
         if by is not None:
@@ -273,6 +278,7 @@ async def change_role(
     Raises NotFound for a member who is not in the household, NotAllowed unless `by` is an owner,
     or if no owner would be left.
     """
+    await _check_is_beside(by, member_id)
     async with _journal_of([by, member_id], now):
         household = await _household_of_owner(by)
         _check_present(household, member_id)
@@ -285,11 +291,14 @@ async def change_role(
         return msgspec.structs.replace(household, stays=stays)
 
 
-def _check_other(by: int | None, member_id: int) -> None:
-    if by == member_id:
-        raise InvalidInput(
-            "household.oneself", path=("memberId",), accepted="another member of the household"
-        )
+async def _check_is_beside(by: int | None, member_id: int) -> None:
+    """Raise NotFound, before anything is locked, for who is not in the household, or in any."""
+    own = None if by is None else await models.present_household(by)
+    if by is not None and own is None:
+        raise NotAllowed("household.none")
+    other = await models.present_household(member_id) if 0 < member_id < MAXIMUM_ID else None
+    if other is None or (by is not None and other != own):
+        raise NotFound("household.not_a_member", path=("memberId",))
 
 
 def _check_present(household: HouseholdView, member_id: int) -> None:
@@ -359,4 +368,5 @@ async def _locked(household_id: int) -> HouseholdView | None:
     if row is None:
         return None
     stays = tuple(_stay(stay) for stay in await models.stays(household_id))
-    return HouseholdView(*row, stays)
+    _id, name, founded_at = row
+    return HouseholdView(household_id, name, founded_at, stays)

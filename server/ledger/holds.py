@@ -134,22 +134,24 @@ async def _resolve(journal: Journal, hold_id: int, *, settled_amount: int) -> Ho
 
 async def _portions(journal: Journal, hold_id: int) -> list[tuple[OpenLot, int]]:
     """The hold's lots with what it holds of each, in the order of taking; noted as given back."""
-    portions = await queries.portions_of(hold_id)
-    rows = await queries.lots({row[4] for row in portions}) if portions else ()
-    lots = {row[0]: journal.adopt(row) for row in rows}
-    await sql.execute_many(queries.UPDATE_PORTION, [(0, row[0]) for row in portions])
-    return [(lots[row[4]], row[6]) for row in portions]
+    written = await queries.portions_of(hold_id)
+    for row in await queries.lots({row[4] for row in written}) if written else ():
+        journal.adopt(row)
+    await sql.execute_many(queries.UPDATE_PORTION, [(0, row[0]) for row in written])
+    portions = [*written, *journal.unwritten_portions(hold_id)]
+    return [(journal.lot(row[3], row[4]), row[6]) for row in portions]
 
 
 def _free(journal: Journal, lot: OpenLot, amount: int, *, hold_id: int) -> None:
-    """Give what was held back to its lot; if that has lapsed meanwhile, it lapses now."""
+    """Give what was held back to its lot, as `due` does; if that has lapsed meanwhile, what stays
+    in it lapses now."""
     if not amount:
         return
     cause = Cause(Reason.RELEASE, lot.rule, hold_id)
-    journal.put(lot, amount, side=Side.HELD, cause=cause)
-    if lot.expires_at <= journal.recorded_at:
+    rest = journal.put(lot, amount, side=Side.HELD, cause=cause)
+    if rest and lot.expires_at <= journal.recorded_at:
         lapse = Cause(Reason.EXPIRY, lot.rule, None)
-        journal.take(lot, amount, side=Side.EXPIRED, cause=lapse)
+        journal.take(lot, rest, side=Side.EXPIRED, cause=lapse)
 
 
 async def find_holds(hold_ids: Collection[int]) -> dict[int, HoldView]:

@@ -124,13 +124,7 @@ class Journal:
 
     def check_room(self, member_id: int, asset: str, amount: int) -> None:
         """Raise InvalidInput if the member's account can't take `amount` more."""
-        if self._accounts[member_id, asset].balance + amount > MAXIMUM_BALANCE:
-            raise InvalidInput(
-                "ledger.balance_limit",
-                path=(),
-                value=amount,
-                accepted=f"what keeps the member's balance at or below {MAXIMUM_BALANCE}",
-            )
+        _check_limit(self._accounts[member_id, asset].balance, amount, what="balance")
 
     def put(
         self,
@@ -181,13 +175,7 @@ class Journal:
         """Take from the member what they don't have: what comes in next fills the hole. Raises
         InvalidInput if they would then owe more than MAXIMUM_BALANCE."""
         account = self._accounts[member_id, asset]
-        if account.owed + amount > MAXIMUM_BALANCE:
-            raise InvalidInput(
-                "ledger.balance_limit",
-                path=(),
-                value=amount,
-                accepted=f"what keeps the member's debt at or below {MAXIMUM_BALANCE}",
-            )
+        _check_limit(account.owed, amount, what="debt")
         line = Line(Side.OWED, Side.REVERSED, amount, cause, self.recorded_at)
         self._post(account, None, line, version=version)
 
@@ -252,6 +240,10 @@ class Journal:
             return lot_of(row)
         return account.lots.setdefault(row[0], lot_of(row))
 
+    def lot(self, account_id: int, lot_id: int) -> OpenLot:
+        """A lot of a locked account that was made or adopted in this transaction."""
+        return self._by_id[account_id].lots[lot_id]
+
     def touched(self, lot: OpenLot) -> None:
         """Write what was changed in the lot beside its remaining value."""
         self._by_id[lot.account_id].changed_lots[lot.id] = lot
@@ -274,6 +266,18 @@ class Journal:
                 lot.expires_at,
             )
         )
+
+    def unwritten_portions(self, hold_id: int) -> list[sql.Row]:
+        """What this transaction's own hold holds (PORTION_COLUMNS); noted as given back."""
+        found = [row for row in self._portions if row[1] == hold_id]
+        others = [row for row in self._portions if row[1] != hold_id]
+        self._portions = others + [(*row[:6], 0, *row[7:]) for row in found]
+        return found
+
+    def unwritten(self, lot_id: int, *, side: Side, reason: Reason) -> int:
+        """How much this transaction has moved from a lot to the side for the reason so far."""
+        wanted = (side.value, lot_id, reason.value)
+        return sum(row[6] for row in self._postings if (row[5], row[8], row[9]) == wanted)
 
     async def book_due(self) -> None:
         """Post what time alone has done by `recorded_at`, each at the instant when it happened."""
@@ -341,6 +345,16 @@ class Journal:
         await sql.execute_many(
             queries.UPDATE_ACCOUNT,
             [account.stored() for account in self._accounts.values() if account.changed],
+        )
+
+
+def _check_limit(present: int, amount: int, *, what: str) -> None:
+    if present + amount > MAXIMUM_BALANCE:
+        raise InvalidInput(
+            "ledger.balance_limit",
+            path=(),
+            value=amount,
+            accepted=f"what keeps the member's {what} at or below {MAXIMUM_BALANCE}",
         )
 
 

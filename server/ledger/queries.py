@@ -96,17 +96,33 @@ async def lots_by_reference(references: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
+async def lots_of_rule(member_ids: Iterable[int], reason: str, rule: str) -> Sequence[sql.Row]:
+    """LOT_COLUMNS of what the rule gave to the members' accounts for the reason and was not undone
+    in full, the latest earned first."""
+    members = sql.padded(member_ids)
+    count = len(members)
+    columns = ", ".join(f"l.{name}" for name in LOT_COLUMNS.split(", "))
+    return await sql.fetch(
+        f"SELECT {columns} FROM ledger_accounts a JOIN lots l ON l.account_id = a.id"
+        f" WHERE a.member_id IN ({sql.placeholders(count)}) AND l.reason = ${count + 1}"
+        f" AND l.rule = ${count + 2} AND l.undone < l.amount"
+        " ORDER BY l.earned_at DESC, l.id DESC",
+        *members,
+        reason,
+        rule,
+    )
+
+
 async def family(lot_id: int) -> Sequence[sql.Row]:
     """The lot and those that go on with its value (LOT_COLUMNS), each with how much of it lapsed
     and how much was taken back because its own grant was undone."""
     columns = ", ".join(f"l.{name}" for name in LOT_COLUMNS.split(", "))
+    ended = (
+        "(SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT) FROM postings p WHERE p.lot_id = l.id"
+        " AND p.credit IN ('expired', 'reversed') AND p.reason = '{0}')"
+    )
     return await sql.fetch(
-        f"SELECT {columns},"
-        " (SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT) FROM postings p"
-        " WHERE p.account_id = l.account_id AND p.lot_id = l.id AND p.credit = 'expired'),"
-        " (SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT) FROM postings p"
-        " WHERE p.account_id = l.account_id AND p.lot_id = l.id AND p.credit = 'reversed'"
-        " AND p.reason = 'return')"
+        f"SELECT {columns}, {ended.format('expiry')}, {ended.format('return')}"
         " FROM lots l WHERE l.id = $1 OR l.origin_id = $1 ORDER BY l.id",
         lot_id,
     )
@@ -145,9 +161,7 @@ async def holds(hold_ids: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
-async def open_holds(
-    member_ids: Iterable[int], purpose: str, at: Instant
-) -> Sequence[sql.Row]:
+async def open_holds(member_ids: Iterable[int], purpose: str, at: Instant) -> Sequence[sql.Row]:
     """HOLD_COLUMNS of the members' holds for the purpose that are open at the instant, the newest
     first."""
     values = sql.padded(member_ids)
@@ -169,12 +183,14 @@ async def holders(hold_id: int) -> Sequence[sql.Row]:
 
 async def uses(reference: int) -> Sequence[sql.Row]:
     """What the thing with this id has taken for good from each lot and not given back yet:
-    (member_id, account_id, lot_id, amount, sequence of the last taking), the first taken first."""
+    (member_id, account_id, lot_id, amount, id of the first posting), the first taken first. That
+    what was given back went on in another lot is no taking."""
     return await sql.fetch(
         f"SELECT member_id, account_id, lot_id, CAST(SUM(CASE WHEN debit IN ({_OWN})"
         " THEN amount ELSE -amount END) AS BIGINT), MIN(id)"
         " FROM postings WHERE reference = $1 AND debit <> 'issued' AND lot_id IS NOT NULL"
         f" AND (debit IN ({_OWN})) <> (credit IN ({_OWN}))"
+        " AND NOT (reason IN ('restored', 'merge') AND 'transferred' IN (debit, credit))"
         " GROUP BY member_id, account_id, lot_id ORDER BY MIN(id)",
         reference,
     )
@@ -183,7 +199,8 @@ async def uses(reference: int) -> Sequence[sql.Row]:
 async def holding_rows(member_ids: Iterable[int]) -> Sequence[sql.Row]:
     """Each account of the members with each of its open lots (null without any) and, after those,
     each open portion of a hold: member_id, asset; granted, redeemed, expired, reversed and moved
-    totals, owed; remaining, available_at, expires_at, and of a portion when it is released."""
+    totals, owed; remaining, available_at, expires_at, and of a portion when it is released and its
+    id."""
     values = sql.padded(member_ids)
     wanted = sql.placeholders(len(values))
     account = (
@@ -191,11 +208,13 @@ async def holding_rows(member_ids: Iterable[int]) -> Sequence[sql.Row]:
         " a.reversed_total, a.moved_total, a.owed"
     )
     return await sql.fetch(
-        f"SELECT {account}, l.remaining, l.available_at, l.expires_at, CAST(NULL AS BIGINT)"
+        f"SELECT {account}, l.remaining, l.available_at, l.expires_at, CAST(NULL AS BIGINT),"
+        " CAST(0 AS BIGINT)"
         " FROM ledger_accounts a LEFT JOIN lots l ON l.account_id = a.id AND l.remaining > 0"
         f" WHERE a.member_id IN ({wanted})"
-        f" UNION ALL SELECT {account}, h.remaining, h.releases_at, h.lot_expires_at, h.releases_at"
-        " FROM ledger_accounts a JOIN held_portions h ON h.account_id = a.id AND h.remaining > 0"
+        f" UNION ALL SELECT {account}, h.remaining, h.releases_at, h.lot_expires_at, h.releases_at,"
+        " h.id FROM ledger_accounts a"
+        " JOIN held_portions h ON h.account_id = a.id AND h.remaining > 0"
         f" WHERE a.member_id IN ({wanted})",
         *values,
     )
@@ -208,6 +227,7 @@ async def statement_rows(
 
     - "posting": the newest `limit` booked lines with a sequence below `before` that changed the
       member's net worth: sequence, effect, balance_after, reference, occurred_at, 0, reason, rule.
+      What was given back and went on in another lot of the same account is one line, not three.
     - "account": last_sequence, balance, owed.
     - "lot", of those due at the instant: id, sequence, remaining, available_at, expires_at,
       programme_version, rule.
@@ -222,6 +242,7 @@ async def statement_rows(
         " p.reason, p.rule FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
         f" WHERE {here} AND p.sequence < $4"
         f" AND NOT (p.credit IN ({_OWN}) AND p.debit IN ({_OWN}))"
+        " AND NOT (p.reason = 'restored' AND 'transferred' IN (p.debit, p.credit))"
         " ORDER BY p.sequence DESC LIMIT $5) AS booked"
         " UNION ALL SELECT 'account', CAST(a.last_sequence AS BIGINT), a.balance, a.owed,"
         f" {zero}, {zero}, {zero}, '', '' FROM ledger_accounts a WHERE {here}"
@@ -243,30 +264,31 @@ async def statement_rows(
 
 async def instant_rows(member_id: int, asset: str, at: Instant) -> Sequence[sql.Row]:
     """What the account held at an instant, from what counted by then. Rows of kind "lot"
-    (available_at, expires_at, left; expiries left out, for they follow from `expires_at`), "held"
-    (0, 0, booked as held) and "portion" (releases_at, lot_expires_at, left) of holds that had
-    expired by the instant and are not booked yet; "owed" (0, 0, owed)."""
+    (available_at, expires_at, left, 0; expiries left out, for they follow from `expires_at`),
+    "held" (0, 0, booked as held, 0), "portion" (releases_at, lot_expires_at, left, id) of holds
+    that had expired by the instant and are not booked yet, and "owed" (0, 0, owed, 0)."""
     here = "a.member_id = $1 AND a.asset = $2"
     side = "CASE WHEN p.credit = '{0}' THEN p.amount WHEN p.debit = '{0}' THEN -p.amount ELSE 0 END"
 
+    zero = "CAST(0 AS BIGINT)"
+
     def of_side(name: str, sign: str) -> str:
         return (
-            f"CAST(COALESCE({sign}SUM({side.format(name)}), 0) AS BIGINT)"
+            f"CAST(COALESCE({sign}SUM({side.format(name)}), 0) AS BIGINT), {zero}"
             " FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
             f" WHERE {here} AND p.occurred_at <= $3"
         )
 
-    zero = "CAST(0 AS BIGINT)"
     return await sql.fetch(
         "SELECT 'lot', l.available_at, l.expires_at,"
-        f" CAST(SUM({side.format('member')}) AS BIGINT)"
+        f" CAST(SUM({side.format('member')}) AS BIGINT), {zero}"
         " FROM postings p JOIN lots l ON l.id = p.lot_id"
         " JOIN ledger_accounts a ON a.id = p.account_id"
         f" WHERE {here} AND p.occurred_at <= $3"
         " AND p.reason <> 'expiry' GROUP BY l.id, l.available_at, l.expires_at"
         f" UNION ALL SELECT 'held', {zero}, {zero}, {of_side('held', '')}"
         f" UNION ALL SELECT 'owed', {zero}, {zero}, {of_side('owed', '-')}"
-        " UNION ALL SELECT 'portion', h.releases_at, h.lot_expires_at, h.remaining"
+        " UNION ALL SELECT 'portion', h.releases_at, h.lot_expires_at, h.remaining, h.id"
         " FROM held_portions h JOIN ledger_accounts a ON a.id = h.account_id"
         f" WHERE {here} AND h.remaining > 0 AND h.releases_at <= $3",
         member_id,
@@ -280,7 +302,8 @@ async def flow_rows(edges: Sequence[Instant]) -> Sequence[sql.Row]:
     that the ascending edges part, as `period_of` numbers them; what lies at or after the last edge
     is left out. What was given back is taken off what was redeemed.
 
-    What has expired and is not booked yet counts as expired when it did.
+    What has expired and is not booked yet counts as expired when it did; what holds will have given
+    back by then fills what is owed first.
     """
     last = f"${len(edges)}"
 
@@ -310,10 +333,12 @@ async def flow_rows(edges: Sequence[Instant]) -> Sequence[sql.Row]:
         f" UNION ALL SELECT a.asset, {period_of('l.expires_at', len(edges))}, 0, 0,"
         " SUM(l.remaining), 0, 0 FROM lots l JOIN ledger_accounts a ON a.id = l.account_id"
         f" WHERE l.remaining > 0 AND l.expires_at < {last} GROUP BY 1, 2"
-        f" UNION ALL SELECT a.asset, {period_of(lapsed_at, len(edges))}, 0, 0,"
-        " SUM(h.remaining), 0, 0 FROM held_portions h"
-        " JOIN ledger_accounts a ON a.id = h.account_id"
-        f" WHERE h.remaining > 0 AND {lapsed_at} < {last} GROUP BY 1, 2"
+        f" UNION ALL SELECT asset, {period_of('lapsed_at', len(edges))}, 0, 0, SUM(CASE"
+        " WHEN owed <= through - remaining THEN remaining WHEN owed < through THEN through - owed"
+        f" ELSE 0 END), 0, 0 FROM (SELECT a.asset, {lapsed_at} AS lapsed_at, h.remaining, a.owed,"
+        " SUM(h.remaining) OVER (PARTITION BY a.id ORDER BY h.releases_at, h.id) AS through"
+        " FROM held_portions h JOIN ledger_accounts a ON a.id = h.account_id"
+        f" WHERE h.remaining > 0) AS portions WHERE lapsed_at < {last} GROUP BY 1, 2"
         ") AS flows GROUP BY asset, span",
         *edges,
     )

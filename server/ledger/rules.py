@@ -152,9 +152,7 @@ def due(
             Due(Side.HELD, Side.MEMBER, one.remaining, lot_id, Reason.RELEASE, one.hold_id, when)
         )
         if filled:
-            lines.append(
-                Due(Side.MEMBER, Side.OWED, filled, lot_id, Reason.SETTLEMENT, None, when)
-            )
+            lines.append(Due(Side.MEMBER, Side.OWED, filled, lot_id, Reason.SETTLEMENT, None, when))
         if one.lot_expires_at > when:
             left[lot_id] += rest
         elif rest:

@@ -31,7 +31,16 @@ from server.ledger.rules import (
     Side,
     Totals,
 )
-from server.ledger.undoing import Restored, Undone, restore, undo, users
+from server.ledger.undoing import (
+    Granted,
+    Restored,
+    Undone,
+    granted_by,
+    granted_under,
+    restore,
+    undo,
+    users,
+)
 from server.storage import sql
 
 _POSTINGS_READ_PER_EVENT = 3
@@ -42,6 +51,7 @@ __all__ = [
     "ExpiringValue",
     "Flow",
     "Grant",
+    "Granted",
     "HoldStatus",
     "HoldView",
     "Holding",
@@ -59,6 +69,8 @@ __all__ = [
     "flows",
     "give",
     "go_on",
+    "granted_by",
+    "granted_under",
     "hold",
     "holders",
     "holdings",
@@ -124,21 +136,23 @@ async def balances(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, st
 async def balance_at(member_id: int, asset: str, at: Instant) -> Balance:
     """Available, pending, held and owed at any instant, from the journal: what counted by then
     counts."""
-    usable = pending = held = owed = 0
-    for kind, first, second, amount in await queries.instant_rows(member_id, asset, at):
+    values: list[OpenValue] = []
+    held = owed = 0
+    for kind, first, second, amount, number in await queries.instant_rows(member_id, asset, at):
         if kind == "owed":
             owed = amount
         elif kind == "held":
             held += amount
         elif kind == "portion":
             held -= amount
-            usable += amount if at < second else 0
-        elif at < second:
-            if first <= at:
-                usable += amount
-            else:
-                pending += amount
-    return Balance(available=usable - owed, pending=pending, held=held, owed=owed)
+            values.append(OpenValue(amount, first, second, first, number))
+        else:
+            values.append(OpenValue(amount, first, second))
+    then = rules.released(at, values, owed=owed)
+    alive = [value for value in then.free if at < value.expires_at]
+    usable = sum(value.remaining for value in alive if value.available_at <= at)
+    pending = sum(value.remaining for value in alive) - usable
+    return Balance(available=usable - then.owed, pending=pending, held=held, owed=then.owed)
 
 
 async def holdings(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, str], Holding]:

@@ -1,6 +1,6 @@
 """Undoing grants and uses: what a return takes back, and what it gives back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +11,7 @@ from server.ledger.accounts import Cause
 from server.ledger.journal import Journal
 from server.ledger.moving import go_on
 from server.ledger.rules import OpenLot, Reason, ReturnPolicy, Side, undoing
+from server.storage import sql
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -44,6 +45,19 @@ class Restored(msgspec.Struct, frozen=True):
         return Restored(self.amount + other.amount, self.with_grace + other.with_grace)
 
 
+class Granted(msgspec.Struct, frozen=True):
+    """A grant, and how much of it was undone by the start of this transaction's writes."""
+
+    lot_id: int
+    amount: int
+    undone: int
+    reason: Reason
+    rule: str
+    reference: int | None
+    earned_at: Instant
+    programme_version: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Family:
     """A grant's lot, and the lots that go on with its value."""
@@ -52,6 +66,31 @@ class _Family:
     lots: Sequence[OpenLot]
     lapsed: int
     returned: int
+
+
+async def granted_by(references: Iterable[int]) -> list[Granted]:
+    """What the things with these ids gave, in the order of granting."""
+    wanted = set(references)
+    rows = await queries.lots_by_reference(wanted) if wanted else ()
+    return [_granted(row) for row in rows]
+
+
+async def granted_under(member_ids: Iterable[int], reason: Reason, rule: str) -> list[Granted]:
+    """What a rule gave the members for the reason and was not undone in full, the latest first."""
+    return [_granted(row) for row in await queries.lots_of_rule(member_ids, reason.value, rule)]
+
+
+def _granted(row: sql.Row) -> Granted:
+    return Granted(
+        lot_id=row[0],
+        amount=row[4],
+        undone=row[14],
+        reason=Reason(row[9]),
+        rule=row[10],
+        reference=row[12],
+        earned_at=row[6],
+        programme_version=row[11],
+    )
 
 
 async def undo(
@@ -70,7 +109,9 @@ async def undo(
     What is still in the lot is taken from it. What lapsed unused needs no taking. What was used is
     taken from the member's other lots, first expiring first, pending ones included; and what can't
     be found there is owed, or let go, as the policy says. Under ONLY_PENDING nothing is taken but
-    what is pending of this very grant.
+    what is pending of this very grant. The lot's account is locked; so are those that its value was
+    moved to, as far as it is to be taken there. Raises InvalidInput if the member would then owe
+    more than MAXIMUM_BALANCE.
     """
     family = await _family(journal, lot_id)
     root = family.root
@@ -87,10 +128,8 @@ async def undo(
     ]
     plan = undoing(
         amount,
-        grant=root.amount,
         undone=root.undone,
         recalled=root.recalled,
-        left=sum(lot.remaining for lot in family.lots),
         takeable=sum(lot.remaining for lot in takeable),
         lapsed=family.lapsed,
         returned=family.returned,
@@ -120,8 +159,11 @@ async def _family(journal: Journal, lot_id: int) -> _Family:
     rows = await queries.family(lot_id)
     lots = [journal.adopt(row) for row in rows]
     root = next(lot for lot in lots if lot.id == lot_id)
-    width = len(queries.LOT_COLUMNS.split(", "))
-    return _Family(root, lots, sum(row[width] for row in rows), sum(row[width + 1] for row in rows))
+    *_columns, lapsed, returned = zip(*rows, strict=True)
+    for lot in lots:
+        lapsed += (journal.unwritten(lot.id, side=Side.EXPIRED, reason=Reason.EXPIRY),)
+        returned += (journal.unwritten(lot.id, side=Side.REVERSED, reason=Reason.RETURN),)
+    return _Family(root, lots, sum(lapsed), sum(returned))
 
 
 def _take(journal: Journal, lots: Sequence[OpenLot], amount: int, *, cause: Cause) -> int:
@@ -157,7 +199,7 @@ async def restore(
     lot's own expiry has passed, its value goes on in a new lot until `grace_expires_at`; where its
     owner was merged into another member, in a lot of that member (`heirs`). `restored_by` is what
     the new lots refer to. The caller has locked everyone of `users` and their heirs, and has seen
-    to it that so much is still taken.
+    to it that so much is still taken. Raises InvalidInput if an account can't take it.
     """
     rows = [row for row in await queries.uses(reference) if row[3] > 0]
     found = await queries.lots({row[2] for row in rows}) if rows else ()
@@ -172,15 +214,16 @@ async def restore(
         heir = (heirs or {}).get(owner, owner)
         has_lapsed = lot.expires_at <= journal.recorded_at
         cause = Cause(Reason.RESTORED, rule, reference)
-        journal.put(lot, back, side=side, cause=cause)
+        journal.check_room(owner, journal.asset_of(lot), back)
+        stays = journal.put(lot, back, side=side, cause=cause)
         if has_lapsed or heir != owner:
             go_on(
                 journal,
                 lot,
-                back,
+                stays,
                 heir=heir,
                 expires_at=grace_expires_at if has_lapsed else lot.expires_at,
-                reason=Reason.RESTORED,
+                reason=Reason.RESTORED if heir == owner else Reason.MERGE,
                 reference=restored_by,
             )
         restored += Restored(back, back if has_lapsed else 0)

@@ -21,6 +21,7 @@ from server.edge.permissions import EVERYONE, MEMBER, access, query
 from server.edge.scalars import Money
 from server.errors import DomainError
 from server.explanations.graphql import BalanceAsset, BalanceExplanation, balance_explained
+from server.households.shapes import Household, household_of_member
 from server.ledger import service as ledger
 from server.ledger.graphql import (
     ActivityConnection,
@@ -31,10 +32,19 @@ from server.ledger.graphql import (
 from server.members import service as members
 from server.members.service import Profile
 from server.money import POINTS
+from server.payments.graphql import (
+    Hold,
+    PaymentConnection,
+    holds_of_member,
+    payments_of_member,
+)
+from server.payouts.graphql import payouts_of_member
+from server.payouts.shapes import PayoutConnection
 from server.principal import PrincipalKind, Scope, StaffRole
 from server.programme.graphql import programme_now
 from server.rewards.graphql import VoucherConnection, voucher_count_of_member, vouchers_of_member
 from server.tiers.graphql import TierStatus, shown_tier, tier_view_of_member
+from server.transfers.graphql import GiftConnection, gifts_of_member
 
 MAXIMUM_BALANCES = 500
 First = Annotated[int, strawberry.argument(description="How many at most: 1 to 100.")]
@@ -103,13 +113,40 @@ class Member(Node):
         """The number of vouchers."""
         return await voucher_count_of_member(info, self.number)
 
+    @computed(description="The cashback that the member asked to be paid, the newest first.")
+    async def payouts(self, first: First = 20, after: After = None) -> PayoutConnection:
+        """A page of payouts."""
+        return await payouts_of_member(self.number, first=first, after=after)
+
+    @computed(description="The gifts of points that the member sent or received, newest first.")
+    async def gifts(self, first: First = 20, after: After = None) -> GiftConnection:
+        """A page of gifts."""
+        return await gifts_of_member(self.number, first=first, after=after)
+
+    @computed(description="The household that the member pools points with; null if in none.")
+    async def household(self, info: Info) -> Household | None:
+        """The household."""
+        return await household_of_member(info, self.number)
+
+    @computed(
+        description="What the member paid at tills with points, cashback and vouchers, the "
+        "newest first."
+    )
+    async def payments(self, first: First = 20, after: After = None) -> PaymentConnection:
+        """A page of payments."""
+        return await payments_of_member(self.number, first=first, after=after)
+
+    @computed(description="What is reserved at tills for the member now, the newest first.")
+    async def holds(self, info: Info) -> list[Hold]:
+        """The open holds."""
+        return await holds_of_member(info, self.number)
+
     @computed(description="The member's statement of points, the newest line first.")
     async def activity(
         self, info: Info, first: First = 20, after: After = None
     ) -> ActivityConnection:
         """A page of the statement."""
         return await activity_of_member(info, self.number, first=first, after=after)
-
 
     @computed(
         description="Why a balance is what it is: at any instant, past or future, the lots, the "
@@ -128,9 +165,7 @@ class Member(Node):
         ] = None,
     ) -> BalanceExplanation:
         """The balance, explained."""
-        return await balance_explained(
-            info, self.number, asset=asset, at=at, locale=self.locale
-        )
+        return await balance_explained(info, self.number, asset=asset, at=at, locale=self.locale)
 
 
 async def _profiles(member_ids: list[int]) -> Sequence[Profile | None]:

@@ -171,7 +171,7 @@ async def restore(
         return ledger.Restored()
     users = await ledger.users(payment.id)
     heirs = await members.survivors(users)
-    restored = await ledger.restore(
+    return await ledger.restore(
         journal,
         payment.id,
         amount,
@@ -181,9 +181,6 @@ async def restore(
         grace_expires_at=grace_expires_at,
         heirs=heirs,
     )
-    for member in {*users, *heirs.values()}:
-        journal.check_room(member, payment.asset, 0)
-    return restored
 
 
 def _added(given: GivenBack, back: PaymentBack, restored: ledger.Restored) -> GivenBack:

@@ -117,8 +117,6 @@ def points_charge(
             path=("points",),
             value=asked,
             accepted=f"{least} to {most}",
-            least=least,
-            most=most,
         )
     rate = programme.money_off_rate
     value_minor = money_off_minor(asked, rate)
@@ -167,6 +165,19 @@ def cashback_charge(
     if available < amount_minor:
         raise too_little_cashback(available, amount_minor, programme)
     return Charge(amount_minor, amount_minor)
+
+
+def voucher_charge(asked: int | None, basket: Basket, *, remaining_minor: int) -> int:
+    """What of a voucher is used for `asked` minor units, None for as much as it has and the basket
+    takes. Raises InvalidInput for more than either."""
+    most = min(remaining_minor, basket.net_minor)
+    if asked is None:
+        return most
+    if not 1 <= asked <= most:
+        raise InvalidInput(
+            "payment.amount", path=("amountMinor",), value=asked, accepted=f"1 to {most}"
+        )
+    return asked
 
 
 def too_little_cashback(

@@ -92,16 +92,12 @@ async def request(
         wanted = amount_minor
         if wanted is None:
             wanted = await _everything(journal, member_id, then)
-        payout_id = new_id()
+        # Read with the accounts locked: of two requests at once, the second counts the first.
+        counting = await models.counting_on_day(member_id, currency, today)
+        rules.check_daily_limit(wanted, then.payouts, counting_minor=counting)
         held = await _hold(journal, member_id, wanted, then)
-        rules.check_daily_limit(
-            wanted,
-            then.payouts,
-            # Read with the accounts locked: two requests at once don't both fit.
-            counting_minor=await models.counting_on_day(member_id, currency, today),
-        )
         made = PayoutView(
-            id=payout_id,
+            id=new_id(),
             member_id=member_id,
             hold_id=held.id,
             amount_minor=wanted,
@@ -312,9 +308,7 @@ async def destinations(payout_ids: Iterable[int]) -> dict[int, str]:
     return {row[0]: row[1] for row in await models.destinations(payout_ids)}
 
 
-async def payouts_of_member(
-    member_id: int, *, before: int | None, limit: int
-) -> list[PayoutView]:
+async def payouts_of_member(member_id: int, *, before: int | None, limit: int) -> list[PayoutView]:
     """The member's newest payouts, or those before the one with that id; newest first."""
     rows = await models.payouts_of_member(member_id, _LAST_ID if before is None else before, limit)
     return [_view(row) for row in rows]

@@ -56,6 +56,7 @@ class RecordedPurchase(msgspec.Struct, frozen=True, tag="recorded"):
     cashback: CashbackAccrued
     tier_before: str
     tier_after: str
+    paid_minor: int = 0  # what value took off the basket
 
 
 class Submission(msgspec.Struct, frozen=True):

@@ -21,7 +21,8 @@ from server.members.service import NewMember
 from server.money import POINTS
 from server.programme import service as programme
 from server.programme.service import PublishedProgramme
-from server.purchases import models, rules
+from server.purchases import models, paying, rules
+from server.purchases.accepted import Accepted
 from server.purchases.outcomes import (
     CashbackAccrued,
     EarnedPoints,
@@ -29,32 +30,13 @@ from server.purchases.outcomes import (
     RecordedPurchase,
     Submission,
     decoded,
-    encoded,
 )
-from server.purchases.rules import Amounts
 from server.storage import sql
 from server.storage.ids import new_id
 from server.tiers import service as tiers
 
 Answer = RecordedPurchase | DomainError
 PURCHASE_RULE = "purchase"
-
-
-class _Accepted:
-    """A purchase that has passed every check and has a member."""
-
-    __slots__ = ("amounts", "day", "member_id", "position", "published", "submission")
-
-    def __init__(
-        self, position: int, submission: Submission, published: PublishedProgramme, amounts: Amounts
-    ) -> None:
-        self.position = position
-        self.submission = submission
-        self.published = published
-        self.amounts = amounts
-        zone = published.programme.programme.timezone
-        self.day: LocalDay = clock.local_day(submission.draft.occurred_at, zone)
-        self.member_id = 0
 
 
 class Recording:
@@ -110,9 +92,9 @@ class Recording:
                 else ExternalIdConflict(external_id, path=("externalId",))
             )
 
-    def _check(self, book: programme.Rulebook) -> list[_Accepted]:
+    def _check(self, book: programme.Rulebook) -> list[Accepted]:
         """The purchases whose values are accepted; the others are answered."""
-        checked: list[_Accepted] = []
+        checked: list[Accepted] = []
         for position, submission in enumerate(self._submissions):
             draft = submission.draft
             if self._answers[position] is not None:
@@ -124,15 +106,15 @@ class Recording:
             except DomainError as error:
                 self._answers[position] = error
                 continue
-            checked.append(_Accepted(position, submission, published, amounts))
+            checked.append(Accepted(position, submission, published, amounts))
         return checked
 
-    async def _find_members(self, checked: list[_Accepted]) -> list[_Accepted]:
+    async def _find_members(self, checked: list[Accepted]) -> list[Accepted]:
         """The purchases whose member is known, or is enrolled now; each external id once."""
         references = [each.submission.draft.member for each in checked]
         found = await cards.members_of(references) if references else []
-        accepted: list[_Accepted] = []
-        unknown: dict[str, list[_Accepted]] = {}
+        accepted: list[Accepted] = []
+        unknown: dict[str, list[Accepted]] = {}
         for each, member in zip(checked, found, strict=True):
             external_id = each.submission.draft.member.external_id
             if each.submission.draft.external_id in self._first_of:
@@ -144,6 +126,7 @@ class Recording:
                 isinstance(member, NotFound)
                 and each.submission.enrol_if_unknown
                 and external_id is not None
+                and not each.submission.draft.payment_ids  # nobody pays before joining
             ):
                 unknown.setdefault(external_id, []).append(each)
                 accepted.append(each)
@@ -154,7 +137,7 @@ class Recording:
         await self._enrol(unknown)
         return [each for each in accepted if each.member_id]
 
-    async def _enrol(self, unknown: dict[str, list[_Accepted]]) -> None:
+    async def _enrol(self, unknown: dict[str, list[Accepted]]) -> None:
         newcomers: dict[str, NewMember] = {}
         for external_id, purchases in unknown.items():
             first = purchases[0]
@@ -176,7 +159,7 @@ class Recording:
             first = unknown[external_id][0]
             self._welcomed[member_id] = (first.published, first.submission.draft.occurred_at)
 
-    async def _reckon(self, accepted: list[_Accepted], book: programme.Rulebook) -> None:
+    async def _reckon(self, accepted: list[Accepted], book: programme.Rulebook) -> None:
         """Lock the members, read what the rules need, reckon each purchase, write everything."""
         members = {each.member_id for each in accepted}
         days: dict[int, list[LocalDay]] = {}
@@ -190,27 +173,32 @@ class Recording:
                 members, all_days, [each.published.programme for each in accepted]
             )
             progress = await challenges.counting(members, all_days)
+            drafts = [each.submission.draft for each in accepted]
+            payments = await paying.looked_up(drafts, self._partner)
             for each in accepted:
                 try:
                     # Before the welcome points, which it includes: who is enrolled by a purchase
                     # has empty accounts, which take every purchase that `rules.check` accepts.
+                    payments.pay_for(each)
                     _check_room(journal, each)
                 except DomainError as error:
-                    self._answers[each.position] = error.below("lines")
+                    self._answers[each.position] = error
                     continue
                 is_new, welcome = self._welcome(journal, levels, each)
                 outcome = self._outcome(each, welcome, journal, levels, accruing, progress)
                 outcome = msgspec.structs.replace(outcome, enrolled=is_new)
                 self._answers[each.position] = outcome
                 self._keep(each, outcome)
+                payments.attach(each, outcome.purchase_id)
             await sql.execute_many(models.INSERT_PURCHASE, self._purchases)
             await sql.execute_many(models.INSERT_LINE, self._lines)
+            await payments.flush()
         await levels.flush()
         await accruing.flush()
         await progress.flush()
 
     def _welcome(
-        self, journal: ledger.Journal, levels: tiers.Counting, each: _Accepted
+        self, journal: ledger.Journal, levels: tiers.Counting, each: Accepted
     ) -> tuple[bool, list[EarnedPoints]]:
         """Whether the purchase enrols its member, and the welcome points that it then earns."""
         if each.member_id not in self._welcomed:
@@ -221,7 +209,7 @@ class Recording:
 
     def _outcome(
         self,
-        each: _Accepted,
+        each: Accepted,
         welcome: list[EarnedPoints],
         journal: ledger.Journal,
         levels: tiers.Counting,
@@ -239,7 +227,9 @@ class Recording:
         facts = challenges.PurchaseFacts(
             at, each.day, each.amounts.eligible_minor, each.amounts.departments
         )
-        for completion in progress.count(each.member_id, rules_then, facts):
+        for completion in progress.count(
+            each.member_id, rules_then, facts, purchase_id=purchase_id
+        ):
             earned += self._grant_completion(each, completion, journal, purchase_id)
         return RecordedPurchase(
             purchase_id=purchase_id,
@@ -256,11 +246,12 @@ class Recording:
             cashback=accrued,
             tier_before=tier.before.name,
             tier_after=tier.after,
+            paid_minor=sum(each.paid),
         )
 
     def _grant_points(
         self,
-        each: _Accepted,
+        each: Accepted,
         points: rules.PurchasePoints,
         journal: ledger.Journal,
         purchase_id: int,
@@ -284,7 +275,7 @@ class Recording:
 
     def _accrue(
         self,
-        each: _Accepted,
+        each: Accepted,
         accruing: cashback.Accruing,
         journal: ledger.Journal,
         purchase_id: int,
@@ -316,7 +307,7 @@ class Recording:
 
     def _grant_completion(
         self,
-        each: _Accepted,
+        each: Accepted,
         completion: challenges.Completion,
         journal: ledger.Journal,
         purchase_id: int,
@@ -334,58 +325,24 @@ class Recording:
         rule = EarnedRule.STREAK if streak else EarnedRule.CHALLENGE
         return [_earned(rule, grant, challenge=completion.challenge)]
 
-    def _keep(self, each: _Accepted, outcome: RecordedPurchase) -> None:
-        draft = each.submission.draft
-        unknown = each.published.programme.data_source.unknown_label
+    def _keep(self, each: Accepted, outcome: RecordedPurchase) -> None:
+        content_hash = self._hashes[each.position]
         self._purchases.append(
-            (
-                outcome.purchase_id,
-                each.member_id,
-                self._partner,
-                draft.external_id,
-                self._hashes[each.position],
-                draft.store_id,
-                draft.occurred_at,
-                self._now,
-                clock.month_of(each.day),
-                draft.currency,
-                outcome.net_minor,
-                outcome.eligible_minor,
-                each.published.version,
-                encoded(outcome),
-                0,
-                0,
-                0,
-            )
+            each.row(outcome, partner=self._partner, content_hash=content_hash, now=self._now)
         )
-        self._lines.extend(
-            (
-                new_id(),
-                each.member_id,
-                outcome.purchase_id,
-                number,
-                line.product_id,
-                line.department or unknown,
-                line.product_category or unknown,
-                line.product_type or unknown,
-                line.quantity,
-                line.sales_minor,
-                line.coupon_minor,
-                0,
-                0,
-                0,
-            )
-            for number, line in enumerate(draft.lines)
-        )
+        self._lines += each.line_rows(outcome.purchase_id)
 
 
-def _check_room(journal: ledger.Journal, each: _Accepted) -> None:
+def _check_room(journal: ledger.Journal, each: Accepted) -> None:
     """Raise InvalidInput, before anything is counted, if an account can't hold what is earned."""
     programme_then = each.published.programme
     points = rules.highest_points(each.amounts, programme_then)
-    journal.check_room(each.member_id, POINTS, points)
     cashback_minor = rules.highest_cashback_minor(each.amounts, programme_then)
-    journal.check_room(each.member_id, programme_then.programme.currency, cashback_minor)
+    try:
+        journal.check_room(each.member_id, POINTS, points)
+        journal.check_room(each.member_id, programme_then.programme.currency, cashback_minor)
+    except DomainError as error:
+        raise error.below("lines") from None
 
 
 def _earned(

@@ -222,6 +222,12 @@ def check(draft: Draft, programme: Programme, amounts: Amounts, *, now: Instant)
         )
 
 
+def check_sent(external_id: str, occurred_at: Instant, *, now: Instant) -> None:
+    """Raise InvalidInput for an id or an instant that nothing which tills send may have."""
+    _check_text(external_id, ("externalId",), MAXIMUM_ID_LENGTH)
+    _check_instant(occurred_at, now)
+
+
 def _check_instant(occurred_at: Instant, now: Instant) -> None:
     latest = now + CLOCK_TOLERANCE_SECONDS * clock.MICROSECONDS_PER_SECOND
     if not EARLIEST <= occurred_at <= latest:

@@ -18,9 +18,11 @@ from server.edge.nodes import Node
 from server.edge.pages import PageInfo
 from server.edge.permissions import access, mutation
 from server.edge.problems import (
+    AlreadyDecided,
     IdempotencyConflict,
     InsufficientPoints,
     InvalidInput,
+    NotAllowed,
     NotFound,
 )
 from server.edge.scalars import Money
@@ -35,12 +37,16 @@ class VoucherStatus(Enum):
     """What became of a voucher."""
 
     ISSUED = "issued"
+    USED = "used"
+    CANCELLED = "cancelled"
 
 
 described(
     VoucherStatus,
     description="What became of a voucher.",
-    ISSUED="It was issued to the member.",
+    ISSUED="It was issued to the member, and something remains of it.",
+    USED="All of it was used.",
+    CANCELLED="Its redemption was cancelled; its points were given back.",
 )
 
 
@@ -50,6 +56,7 @@ class Voucher(Node):
 
     code: str = strawberry.field(description="What the member shows or types to use it.")
     value: Money = strawberry.field(description="What it is worth.")
+    remaining: Money = strawberry.field(description="What of it can be used still.")
     points: int = strawberry.field(description="The points that it cost.")
     status: VoucherStatus = strawberry.field(description="What became of it.")
     issued_at: Instant = strawberry.field(description="When it was issued.")
@@ -78,6 +85,7 @@ def shown_voucher(voucher: VoucherView) -> Voucher:
         id=nodes.global_id("Voucher", voucher.id),
         code=voucher.code,
         value=Money.of(voucher.value_minor, voucher.currency, voucher.digits),
+        remaining=Money.of(voucher.remaining_minor, voucher.currency, voucher.digits),
         points=voucher.points,
         status=VoucherStatus(voucher.status),
         issued_at=voucher.issued_at,
@@ -158,6 +166,12 @@ class RedeemPointsInput:
         default=strawberry.UNSET,
         description="Whose points; the signed-in member's, if left out. Members may name no one.",
     )
+    from_household: bool = strawberry.field(
+        default=False,
+        description="Whether to use the points of the member's whole household, together in the "
+        "order in which they expire. The member must be its owner or one who may spend. The "
+        "voucher is the member's.",
+    )
 
 
 @strawberry.input(description="One member's points to exchange for a voucher.")
@@ -183,6 +197,7 @@ RedeemPointsResult = Annotated[
     | InvalidInput
     | NotFound
     | CardUnusable
+    | NotAllowed
     | InsufficientPoints
     | IdempotencyConflict,
     strawberry.union("RedeemPointsResult", description="The voucher, or why there is none."),
@@ -209,6 +224,47 @@ RedeemPointsForMembersResult = Annotated[
     ),
 ]
 
+
+@strawberry.input(description="Which redemption to cancel, by exactly one of its voucher's two.")
+class CancelRedemptionInput:
+    """Input of cancelRedemption."""
+
+    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
+    voucher_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The voucher's id."
+    )
+    voucher_code: str | None = strawberry.field(
+        default=None, description="The voucher's code, in any case, with or without its hyphen."
+    )
+
+
+@strawberry.type(description="The voucher was cancelled; its points were given back.")
+class RedemptionCancelled:
+    """Success of cancelRedemption."""
+
+    voucher: Voucher = strawberry.field(description="The voucher.")
+    points_restored: int = strawberry.field(description="The points that were given back.")
+    points_with_grace: int = strawberry.field(
+        description="Of these, how many had lapsed meanwhile and got a new expiry, after the "
+        "programme's days of grace."
+    )
+    points_available_after: int = strawberry.field(
+        description="Points that the voucher's member can spend directly afterwards."
+    )
+
+
+CancelRedemptionResult = Annotated[
+    RedemptionCancelled
+    | InvalidInput
+    | NotFound
+    | AlreadyDecided
+    | NotAllowed
+    | IdempotencyConflict,
+    strawberry.union(
+        "CancelRedemptionResult", description="The cancelled voucher, or why it is not."
+    ),
+]
+
 _OPERATORS = frozenset({StaffRole.SUPPORT, StaffRole.MANAGER})
 
 
@@ -221,10 +277,30 @@ def _redemption_of(info: Info, input: RedeemPointsInput) -> Redemption:
             raise InvalidInputError(
                 "redemption.member", path=path, value=None, accepted="nothing, for a member"
             )
-        return Redemption(service.MemberReference(id=principal.member_id), input.points)
+        own = service.MemberReference(id=principal.member_id)
+        return Redemption(own, input.points, input.from_household)
     if given is None:
         raise InvalidInputError("input.required", path=path, accepted="a reference to a member")
-    return Redemption(given, input.points)
+    return Redemption(given, input.points, input.from_household)
+
+
+def _voucher_of(input: CancelRedemptionInput) -> service.VoucherReference:
+    if (input.voucher_id is None) == (input.voucher_code is None):
+        accepted = "exactly one of `voucherId` and `voucherCode`"
+        raise InvalidInputError("input.required", path=("voucherId",), accepted=accepted)
+    if input.voucher_id is None:
+        return service.VoucherReference(code=input.voucher_code)
+    number = nodes.number_of(input.voucher_id, "Voucher", path=("voucherId",))
+    return service.VoucherReference(id=number if 0 < number < 2**63 else 0)
+
+
+def _shown_cancelled(cancelled: service.RedemptionCancelled) -> RedemptionCancelled:
+    return RedemptionCancelled(
+        voucher=shown_voucher(cancelled.voucher),
+        points_restored=cancelled.restored.amount,
+        points_with_grace=cancelled.restored.with_grace,
+        points_available_after=cancelled.points_available_after,
+    )
 
 
 def _member_redemption_of(given: MemberRedemptionInput) -> Redemption:
@@ -300,3 +376,29 @@ class RewardMutations:
 
         answer = await write_once(info, input, work=work, result=RedeemedBatch, present=present)
         return cast(RedeemPointsForMembersResult, answer)
+
+    @mutation(
+        access(Scope.POINTS_REDEEM, roles=_OPERATORS),
+        description="Cancel a redemption whose voucher was not used at all: the points come back "
+        "with their own expiry, or for the programme's days of grace if they have lapsed "
+        "meanwhile. Cancel what was paid with the voucher first.",
+    )
+    async def cancel_redemption(
+        self,
+        info: Info,
+        input: Annotated[
+            CancelRedemptionInput, strawberry.argument(description="Which redemption.")
+        ],
+    ) -> CancelRedemptionResult:
+        """Cancel a redemption."""
+
+        async def work() -> service.RedemptionCancelled:
+            try:
+                return await service.cancel_redemption(_voucher_of(input), now=clock.now())
+            except DomainError as error:
+                raise error.below("input") from None
+
+        answer = await write_once(
+            info, input, work=work, result=service.RedemptionCancelled, present=_shown_cancelled
+        )
+        return cast(CancelRedemptionResult, answer)

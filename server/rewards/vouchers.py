@@ -102,8 +102,7 @@ async def cancel_redemption(reference: VoucherReference, *, now: Instant) -> Red
     voucher_id = (await found(reference)).id
     owners = await ledger.users(voucher_id)
     heirs = await members.survivors(owners)
-    locked = {*owners, *heirs.values()}
-    async with ledger.journal(locked, [POINTS], recorded_at=now) as journal:
+    async with ledger.journal({*owners, *heirs.values()}, [POINTS], recorded_at=now) as journal:
         voucher = await _locked(voucher_id)
         if voucher.status != "issued":
             raise errors.spent(voucher.status, reference.path)
@@ -120,9 +119,6 @@ async def cancel_redemption(reference: VoucherReference, *, now: Instant) -> Red
             grace_expires_at=rules.grace_expires_at(published, now),
             heirs=heirs,
         )
-        for member in locked:
-            journal.check_room(member, POINTS, 0)
     balances = await ledger.balances([voucher.member_id], now)
-    return RedemptionCancelled(
-        await _locked(voucher_id), restored, balances[voucher.member_id, POINTS].available
-    )
+    balance = balances.get((voucher.member_id, POINTS), ledger.Balance())
+    return RedemptionCancelled(await _locked(voucher_id), restored, balance.available)

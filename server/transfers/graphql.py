@@ -27,7 +27,7 @@ from server.errors import InvalidInput as InvalidInputError
 from server.members import service as members
 from server.principal import PrincipalKind, Scope, StaffRole
 from server.transfers import service
-from server.transfers.service import GiftDirection, Given, GiftView, MemberGift, Present
+from server.transfers.service import GiftDirection, GiftView, Given, MemberGift, Present
 
 described(
     GiftDirection,

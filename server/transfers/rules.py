@@ -40,7 +40,7 @@ def valid_message(value: str | None) -> str | None:
 
 
 def check_points(points: int, programme: Programme) -> None:
-    """Raise NotAllowed if the programme knows no gifts, InvalidInput if these are too few points."""
+    """Raise NotAllowed if the programme knows no gifts, InvalidInput for too few points."""
     rules = programme.transfers
     if not rules.is_offered:
         raise NotAllowed("transfer.off")

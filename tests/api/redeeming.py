@@ -1,6 +1,8 @@
 """Members with points to redeem."""
 
-from server.clock import NEVER
+from server.clock import NEVER, Instant
+from server.ledger import service as ledger
+from server.money import POINTS
 from server.storage import sql
 from tests.api.calling import Api, Caller, Json
 
@@ -16,25 +18,20 @@ async def rich(api: Api, external_id: str, points: int) -> Caller:
 
 
 async def give_points(member_id: int, points: int) -> None:
-    """A lot of points that never expires, as the ledger would have it but for its journal."""
-    async with sql.transaction():
-        (account,) = await sql.fetch(
-            "SELECT id, balance FROM ledger_accounts WHERE member_id = $1 AND asset = 'POINTS'",
-            member_id,
-        )
-        await sql.execute(
-            "INSERT INTO lots (id, member_id, account_id, sequence, amount, remaining, earned_at,"
-            " available_at, expires_at, reason, rule, programme_version)"
-            " VALUES ($1, $2, $3, 1000000, $4, $4, 0, 0, $5, 'purchase', 'test', 1)",
-            member_id + 1_000_000,
-            member_id,
-            account[0],
-            points,
-            NEVER,
-        )
-        await sql.execute(
-            "UPDATE ledger_accounts SET balance = balance + $1, granted_total = granted_total + $1"
-            " WHERE id = $2",
-            points,
-            account[0],
-        )
+    """A lot of points that never expires."""
+    grant = ledger.Grant(
+        asset=POINTS,
+        amount=points,
+        earned_at=Instant(0),
+        available_at=Instant(0),
+        expires_at=NEVER,
+        reason=ledger.Reason.PURCHASE,
+        rule="test",
+        programme_version=1,
+        reference=None,
+    )
+    async with (
+        sql.transaction(),
+        ledger.journal([member_id], [POINTS], recorded_at=Instant(0)) as journal,
+    ):
+        journal.grant(member_id, grant)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int64, c_void_p
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 FULL = 13
 """What a write answers when there is no space left (ENOSPC)."""
@@ -121,8 +122,8 @@ class _Shim:
         self._methods: dict[int, _Methods] = {}  # by the address of the original ones
         self._vfs = _Vfs.from_buffer_copy(self._original)
         self._vfs.name = b"a disk to watch"
-        self._functions: list[object] = [_OPEN(self._open)]
-        self._vfs.open = ctypes.cast(self._functions[0], c_void_p)  # type: ignore[arg-type]
+        self._functions: list[Any] = [_OPEN(self._open)]
+        self._vfs.open = ctypes.cast(self._functions[0], c_void_p)
 
     def install(self) -> None:
         assert not self._sqlite.sqlite3_vfs_register(ctypes.byref(self._vfs), 1)
@@ -145,7 +146,7 @@ class _Shim:
             address = ctypes.cast(file, c_void_p).value
             assert address is not None
             self._names[address] = name.name
-            file[0] = ctypes.addressof(self._methods[original])  # type: ignore[call-overload]
+            file[0] = ctypes.addressof(self._methods[original])
         return code
 
     def _watched(self, original: _Methods) -> _Methods:

@@ -90,14 +90,17 @@ def main() -> None:
     """Does jobs until standard input ends."""
     from tests.faults import sweep  # noqa: PLC0415 - only the process itself needs it all
 
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the app's log is no answer
     for line in sys.stdin:
+        told: dict[str, Any]
         job = json.loads(line)
         folder = Path(job.pop("folder"))
         try:
             told = {"answer": born(lambda: sweep.run(folder=folder, **job))}  # noqa: B023
         except RuntimeError as error:
             told = {"failure": str(error)}
-        print(json.dumps(told), flush=True)
+        print(json.dumps(told), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -47,10 +47,14 @@ class OwnPostgres:
 
     def crash(self) -> None:
         """One of its processes dies, upon which it ends all others and recovers from its log."""
-        writer = asked(
-            self.url, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
+        processes = (
+            "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type"
         )
-        os.kill(int(writer), signal.SIGKILL)
+        clients = asked(self.url, f"{processes} = 'client backend'").split()
+        os.kill(int(asked(self.url, f"{processes} = 'walwriter'")), signal.SIGKILL)
+        for client in clients:
+            while _lives(int(client)):
+                time.sleep(0.01)
 
     def stop(self) -> None:
         """It dies at once, without a word to the disk."""

@@ -56,7 +56,7 @@ class _SqliteStop(_Counter):
         connect = sqlite3.connect
 
         def traced(*args: Any, **options: Any) -> sqlite3.Connection:
-            connection = connect(*args, **options)
+            connection: sqlite3.Connection = connect(*args, **options)
             connection.set_trace_callback(self._traced)
             return connection
 

@@ -22,6 +22,8 @@ from tests.faults.nursery import Killed, born
 from tests.faults.stops import Stop, installed
 from tests.postgres import create_database, drop_database
 
+SECONDS_TO_NOTICE = 30
+
 Dump = dict[str, list[str]]
 _Answer = TypeVar("_Answer")
 
@@ -88,8 +90,8 @@ async def _rest(address: Address) -> None:
         " JOIN pg_stat_activity mine ON mine.pid = pg_backend_pid()"
         " WHERE one.datname = current_database() AND one.backend_start < mine.backend_start"
     )
-    async with asyncio.timeout(30):
-        while (await sql.fetch(others))[0][0] > 0:
+    async with asyncio.timeout(SECONDS_TO_NOTICE):
+        while (await sql.fetch(others))[0][0] > 0:  # noqa: ASYNC110 - it is elsewhere
             await asyncio.sleep(0.002)
 
 
@@ -155,7 +157,7 @@ class Sweep:
         return self.in_a_process(REPEATING, lambda: _repeated(address, self.name, case))
 
 
-async def _begin_nothing(_transaction: object) -> None:
+async def _begin_nothing(self: ImmediateTransaction) -> None:
     """What makes each statement a transaction of its own."""
 
 
@@ -183,18 +185,27 @@ def run(
                 with suppress(Killed):
                     sweep.run(address, case, seed=DYING, at=number)
                     raise AssertionError(f"it lived past stop {number}, {stop}")
-                repeated = sweep.repeated(address, case)
+                try:
+                    repeated = sweep.repeated(address, case)
+                except RuntimeError as error:
+                    faults.append(f"killed {stop}: the repetition failed: {error}")
+                    continue
             is_done = repeated.found == died.after
             outcomes.append("all" if is_done else "nothing")
-            expected = died if is_done else repeats
-            for what, here, there in (
-                ("left", repeated.found, died.after if is_done else before),
-                ("after the repetition", repeated.after, expected.after),
-                ("answered", repeated.answer, expected.answer),
-            ):
-                if here != there:
-                    faults.append(f"killed {stop}: {what} {_difference(here, there)}")
+            expected = (died.after, died) if is_done else (before, repeats)
+            faults += [f"killed {stop}: {wrong}" for wrong in _wrong(repeated, *expected)]
         return {"stops": died.stops, "outcomes": outcomes, "faults": faults}
+
+
+def _wrong(repeated: Repeated, left: Dump, undisturbed: Undisturbed) -> Iterator[str]:
+    """What is not as it should be."""
+    for what, here, there in (
+        ("left", repeated.found, left),
+        ("after the repetition", repeated.after, undisturbed.after),
+        ("answered", repeated.answer, undisturbed.answer),
+    ):
+        if here != there:
+            yield f"{what} {_difference(here, there)}"
 
 
 def _difference(here: Json, there: Json) -> str:

@@ -45,4 +45,4 @@ def test_the_sweep_finds_what_is_half_done(
         folder=str(tmp_path),
         is_sabotaged=True,  # each statement is a transaction of its own
     )
-    assert [fault for fault in told["faults"] if ": left " in fault]
+    assert len(told["faults"]) > 1

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from structlog.testing import capture_logs
 
 from server.principal import Scope

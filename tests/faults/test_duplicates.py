@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from server.principal import Scope
 from server.storage import sql
 from server.storage.database import Address, opened

@@ -3,7 +3,6 @@ is left by half, and once the server is there again the same process goes on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs

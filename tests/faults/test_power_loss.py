@@ -3,7 +3,7 @@ is there afterwards, and nothing is there by half."""
 
 import random
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import pytest
 from server.principal import Scope
 from server.storage import sql
 from server.storage.database import DATABASE_FILE, Address
-from tests.api.calling import NOW, Api, Caller, enrolled, purchase_input
 from tests.api.redeeming import rich
 from tests.api.test_idempotency import CASES
 from tests.faults import disk

@@ -240,9 +240,9 @@ def expected_holding(account: ModelAccount, now: Instant) -> Holding:
             expiring[lot.expires_at] = expiring.get(lot.expires_at, 0) + lot.left
     balance = Balance(
         *account.now(now),
-        account.total("purchase"),
-        account.total("redemption"),
-        account.total("expiry") + account.unbooked(now),
+        granted_total=account.total("purchase"),
+        redeemed_total=account.total("redemption"),
+        expired_total=account.total("expiry") + account.unbooked(now),
     )
     return Holding(balance, tuple(ExpiringValue(at, expiring[at]) for at in sorted(expiring)))
 

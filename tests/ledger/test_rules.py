@@ -13,20 +13,26 @@ from server.ledger.rules import (
     ExpiringValue,
     OpenLot,
     OpenValue,
+    Totals,
+    Undoing,
     available,
     chained_hash,
     holding,
     takes,
+    undoing,
 )
 
 
 def lot(sequence: int, remaining: int, available_at: int = 0, expires_at: int = NEVER) -> OpenLot:
     return OpenLot(
         id=100 + sequence,
+        account_id=1,
         sequence=sequence,
+        amount=remaining,
         remaining=remaining,
         available_at=Instant(available_at),
         expires_at=Instant(expires_at),
+        reason="purchase",
         rule="purchase",
         programme_version=1,
     )
@@ -104,8 +110,16 @@ def test_a_holding_tells_available_pending_and_lapsed_apart_to_the_microsecond()
         OpenValue(16, Instant(0), NEVER),
         OpenValue(32, Instant(12), NEVER),
     ]
-    held = holding(Instant(10), 100, 30, 7, lots=lots)
-    assert held.balance == Balance(2 + 4 + 16, 8 + 32, 100, 30, 7 + 1)
+    held = holding(Instant(10), Totals(100, 30, 7, 2, 3, 0), values=lots)
+    assert held.balance == Balance(
+        available=2 + 4 + 16,
+        pending=8 + 32,
+        granted_total=100,
+        redeemed_total=30,
+        expired_total=7 + 1,
+        reversed_total=2,
+        moved_total=3,
+    )
     assert held.expiring == (
         ExpiringValue(Instant(11), 2),
         ExpiringValue(Instant(30), 4 + 8),
@@ -113,8 +127,58 @@ def test_a_holding_tells_available_pending_and_lapsed_apart_to_the_microsecond()
 
 
 def test_an_empty_account_holds_nothing_and_expects_nothing() -> None:
-    held = holding(Instant(10), 5, 3, 2, lots=[])
-    assert (held.balance, held.expiring) == (Balance(0, 0, 5, 3, 2), ())
+    held = holding(Instant(10), Totals(5, 3, 2, 0, 0, 0), values=[])
+    assert held.balance == Balance(granted_total=5, redeemed_total=3, expired_total=2)
+    assert held.expiring == ()
+
+
+def test_a_hold_holds_until_its_time_is_over_and_then_fills_what_is_owed_first() -> None:
+    values = [
+        OpenValue(8, Instant(20), Instant(50), Instant(20), 2),  # lapses after its release
+        OpenValue(4, Instant(20), Instant(15), Instant(20), 1),  # lapsed while it was held
+        OpenValue(2, Instant(10), NEVER, Instant(10), 3),
+    ]
+
+    def at(instant: int, owed: int) -> tuple[int, int, int, int]:
+        balance = holding(Instant(instant), Totals(14, 0, 0, 0, 0, owed), values=values).balance
+        return balance.available, balance.held, balance.owed, balance.expired_total
+
+    assert at(9, 5) == (-5, 14, 5, 0)
+    assert at(10, 5) == (-3, 12, 3, 0)
+    assert at(10, 1) == (1, 12, 0, 0)
+    assert at(19, 5) == (-3, 12, 3, 0)
+    assert at(20, 5) == (8, 0, 0, 1)
+    assert at(20, 7) == (7, 0, 0, 0)
+    assert at(50, 5) == (0, 0, 0, 9)
+    assert at(50, 20) == (-6, 0, 6, 0)
+
+
+def test_what_was_used_is_taken_back_once_in_whatever_parts() -> None:
+    def split(parts: list[int], *, left: int, lapsed: int) -> tuple[int, ...]:
+        undone = recalled = returned = 0
+        total = Undoing(0, 0, 0)
+        for part in parts:
+            found = undoing(
+                part,
+                undone=undone,
+                recalled=recalled,
+                takeable=left - returned,
+                lapsed=lapsed,
+                returned=returned,
+            )
+            assert sum(found) == part
+            assert min(found) >= 0
+            undone += part
+            recalled += found.elsewhere
+            returned += found.from_lot
+            total = Undoing(*(one + another for one, another in zip(total, found, strict=True)))
+        return tuple(total)
+
+    for parts in ([100], [50, 50], [1, 99], [99, 1], [25, 25, 25, 25], [33, 0, 67]):
+        assert split(parts, left=30, lapsed=20) == (30, 20, 50)
+        assert split(parts, left=100, lapsed=0) == (100, 0, 0)
+        assert split(parts, left=0, lapsed=0) == (0, 0, 100)
+    assert split([40], left=30, lapsed=20) == (30, 10, 0)
 
 
 def test_the_hash_of_a_posting_is_that_of_its_fields_after_the_hash_before_it() -> None:

@@ -73,7 +73,9 @@ async def test_one_transaction_grants_and_spends_what_it_has_just_granted(
         assert await take(opened, member, 60) == 40
         opened.grant(member, granted(5, at=START))
         assert await take(opened, member, 42) == 3
-    assert (await ledger.balances([member], START))[member, POINTS] == Balance(3, 0, 105, 102, 0)
+    assert (await ledger.balances([member], START))[member, POINTS] == Balance(
+        available=3, granted_total=105, redeemed_total=102
+    )
     await check_books()
 
 
@@ -144,9 +146,9 @@ async def test_what_expired_is_gone_to_the_microsecond_before_anyone_books_it(
     await grant(member, granted(30, at=START, expires_at=end), granted(4, at=START), now=START)
     key = (member, POINTS)
     for at, balance in (
-        (Instant(end - 1), Balance(34, 0, 34, 0, 0)),
-        (end, Balance(4, 0, 34, 0, 30)),
-        (after(400), Balance(4, 0, 34, 0, 30)),
+        (Instant(end - 1), Balance(available=34, granted_total=34)),
+        (end, Balance(available=4, granted_total=34, expired_total=30)),
+        (after(400), Balance(available=4, granted_total=34, expired_total=30)),
     ):
         assert (await ledger.balances([member], at))[key] == balance
         assert (await ledger.holdings([member], at))[key].balance == balance
@@ -216,8 +218,10 @@ async def test_pending_points_can_expire_without_ever_having_been_available(
         member, granted(30, at=START, available_at=after(5), expires_at=after(2)), now=START
     )
     key = (member, POINTS)
-    assert (await ledger.balances([member], after(1)))[key] == Balance(0, 30, 30, 0, 0)
-    assert (await ledger.balances([member], after(2)))[key] == Balance(0, 0, 30, 0, 30)
+    assert (await ledger.balances([member], after(1)))[key] == Balance(pending=30, granted_total=30)
+    assert (await ledger.balances([member], after(2)))[key] == Balance(
+        granted_total=30, expired_total=30
+    )
     assert await ledger.balance_at(member, POINTS, after(6)) == Balance()
 
 

@@ -412,7 +412,7 @@ async def insert(table: str, row: Row) -> None:
 async def fill() -> None:
     """One row in every table, and a second member for what takes two."""
     async with sql.transaction():
-        await insert("members", ROWS["members"] | {"id": 37, "external_id": "M-2"})
+        await insert("members", ROWS["members"] | {"id": 37, "external_id": "M-2", "name": None})
         for table, row in ROWS.items():
             await insert(table, row)
 
