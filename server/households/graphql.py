@@ -93,6 +93,12 @@ def _shown_removed(info: Info, removed: Removed) -> RemovedFromHousehold:
     return RemovedFromHousehold(household=shown_household(removed.household, role))
 
 
+def _household_number(opaque: str | None) -> int | None:
+    if opaque is None:
+        return None
+    return nodes.number_of(opaque, "Household", path=("householdId",))
+
+
 def _member_number(opaque: str) -> int:
     return nodes.number_of(opaque, "Member", path=("memberId",))
 
@@ -187,7 +193,9 @@ class HouseholdMutations:
         answer: LeaveHouseholdResult = await _write(
             info,
             input,
-            lambda: service.leave(_caller(info), now=clock.now()),
+            lambda: service.leave(
+                _caller(info), _household_number(input.household_id), now=clock.now()
+            ),
             Left,
             _shown_left,
         )
@@ -233,7 +241,9 @@ class HouseholdMutations:
         answer: DissolveHouseholdResult = await _write(
             info,
             input,
-            lambda: service.dissolve(_caller(info), now=clock.now()),
+            lambda: service.dissolve(
+                _caller(info), _household_number(input.household_id), now=clock.now()
+            ),
             Left,
             _shown_left,
         )

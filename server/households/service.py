@@ -224,15 +224,17 @@ async def _with_stay(
 # ---------------------------------------------------------------- going
 
 
-async def leave(member_id: int, *, now: Instant) -> Left:
+async def leave(member_id: int, household_id: int | None = None, *, now: Instant) -> Left:
     """Leave the household, with exactly what is left of one's own lots; the last one to leave
     dissolves it.
 
-    Raises NotAllowed for a member who is in none, or is the last owner of others.
+    Raises NotAllowed for a member who is in none, or is the last owner of others, and NotFound if
+    it is another one than `household_id`.
     """
     terms = (await programme.rulebook()).at(now).programme
     async with _journal_of([member_id], now):
         household = await _household_of(member_id)
+        _check_meant(household, household_id)
         left = await _end(household, member_id, now)
         return Left(left is None, rules.rejoin_day(now, terms))
 
@@ -258,13 +260,15 @@ async def remove(by: int | None, member_id: int, *, now: Instant) -> Removed:
         return Removed(await _end(household, member_id, now))
 
 
-async def dissolve(member_id: int, *, now: Instant) -> Left:
-    """Dissolve the household: everybody leaves it. Raises NotAllowed unless the member is an owner.
+async def dissolve(member_id: int, household_id: int | None = None, *, now: Instant) -> Left:
+    """Dissolve the household: everybody leaves it, who joins while this waits for locks as well.
 
-    Whoever is joining while this waits for the locks leaves as well.
+    Raises NotAllowed unless the member is an owner, and NotFound if it is another one than
+    `household_id`.
     """
     terms = (await programme.rulebook()).at(now).programme
     async with _opened_to_owner(member_id, now=now, all_of_it=True) as household:
+        _check_meant(household, household_id)
         await models.end_stays(household.id, household.roles, now)
         await models.dissolve(household.id, now)
         return Left(is_dissolved=True, rejoin_day=rules.rejoin_day(now, terms))
@@ -299,6 +303,11 @@ async def _check_is_beside(by: int | None, member_id: int) -> None:
     other = await models.present_household(member_id) if 0 < member_id < MAXIMUM_ID else None
     if other is None or (by is not None and other != own):
         raise NotFound("household.not_a_member", path=("memberId",))
+
+
+def _check_meant(household: HouseholdView, household_id: int | None) -> None:
+    if household_id not in (None, household.id):
+        raise NotFound("household.not_yours", path=("householdId",))
 
 
 def _check_present(household: HouseholdView, member_id: int) -> None:

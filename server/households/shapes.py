@@ -175,6 +175,11 @@ class LeaveHouseholdInput:
     """Input of leaveHousehold."""
 
     idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
+    household_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Which household is meant, so that no other is left by mistake; the one that "
+        "the caller is in, if left out.",
+    )
 
 
 @strawberry.input(description="Whom to remove from the household.")
@@ -203,6 +208,11 @@ class DissolveHouseholdInput:
     """Input of dissolveHousehold."""
 
     idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
+    household_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Which household is meant, so that no other is left by mistake; the one that "
+        "the caller is in, if left out.",
+    )
 
 
 # ---------------------------------------------------------------- answers

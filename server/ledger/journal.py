@@ -244,6 +244,15 @@ class Journal:
         """A lot of a locked account that was made or adopted in this transaction."""
         return self._by_id[account_id].lots[lot_id]
 
+    def made_of(self, lot_id: int) -> dict[int, OpenLot]:
+        """The lot and those that go on with its value, as far as this transaction knows them."""
+        return {
+            lot.id: lot
+            for account in self._accounts.values()
+            for lot in account.lots.values()
+            if lot_id in (lot.id, lot.origin_id)
+        }
+
     def touched(self, lot: OpenLot) -> None:
         """Write what was changed in the lot beside its remaining value."""
         self._by_id[lot.account_id].changed_lots[lot.id] = lot

@@ -157,13 +157,12 @@ async def undo(
 
 async def _family(journal: Journal, lot_id: int) -> _Family:
     rows = await queries.family(lot_id)
-    lots = [journal.adopt(row) for row in rows]
-    root = next(lot for lot in lots if lot.id == lot_id)
-    *_columns, lapsed, returned = zip(*rows, strict=True)
-    for lot in lots:
-        lapsed += (journal.unwritten(lot.id, side=Side.EXPIRED, reason=Reason.EXPIRY),)
-        returned += (journal.unwritten(lot.id, side=Side.REVERSED, reason=Reason.RETURN),)
-    return _Family(root, lots, sum(lapsed), sum(returned))
+    lots = {row[0]: journal.adopt(row) for row in rows} | journal.made_of(lot_id)
+    lapsed, returned = sum(row[-2] for row in rows), sum(row[-1] for row in rows)
+    for id_ in lots:
+        lapsed += journal.unwritten(id_, side=Side.EXPIRED, reason=Reason.EXPIRY)
+        returned += journal.unwritten(id_, side=Side.REVERSED, reason=Reason.RETURN)
+    return _Family(lots[lot_id], list(lots.values()), lapsed, returned)
 
 
 def _take(journal: Journal, lots: Sequence[OpenLot], amount: int, *, cause: Cause) -> int:

@@ -169,12 +169,14 @@ async def outcomes(purchase_ids: Iterable[int]) -> Sequence[sql.Row]:
 
 async def month_rows(at: Instant) -> Sequence[sql.Row]:
     """By local month, of the purchases up to the instant: local_month, members with a purchase,
-    members with two or more, purchases, net and eligible spend."""
+    members with two or more, purchases; net and eligible spend, less what was returned since."""
     return await sql.fetch(
         "SELECT local_month, COUNT(*), COUNT(CASE WHEN purchases > 1 THEN 1 END),"
         " CAST(SUM(purchases) AS BIGINT), CAST(SUM(net) AS BIGINT), CAST(SUM(eligible) AS BIGINT)"
-        " FROM (SELECT local_month, member_id, COUNT(*) AS purchases, SUM(net_minor) AS net,"
-        " SUM(eligible_minor) AS eligible FROM purchases WHERE occurred_at <= $1"
+        " FROM (SELECT local_month, member_id, COUNT(*) AS purchases,"
+        " SUM(net_minor - returned_net_minor) AS net,"
+        " SUM(eligible_minor - returned_eligible_minor) AS eligible"
+        " FROM purchases WHERE occurred_at <= $1"
         " GROUP BY local_month, member_id) AS by_member GROUP BY local_month ORDER BY local_month",
         at,
     )

@@ -9,13 +9,7 @@ from server.clock import Instant
 from server.ledger.service import Undone
 from server.purchases.outcomes import EarnedRule
 from server.purchases.reversal import LineReturn
-
-
-class PurchaseReference(msgspec.Struct, frozen=True):
-    """Which purchase is meant: exactly one of these."""
-
-    external_id: str | None = None  # the till's
-    id: int | None = None
+from server.purchases.stored import PurchaseReference
 
 
 class ReturnDraft(msgspec.Struct, frozen=True):

@@ -19,11 +19,10 @@ from server.ledger.service import Undone
 from server.money import POINTS
 from server.payments import service as payments
 from server.programme import service as programme
-from server.programme.service import PublishedProgramme, Rulebook
+from server.programme.service import Rulebook
 from server.purchases import queries, reversal, rules
 from server.purchases.outcomes import EarnedRule
 from server.purchases.return_outcomes import (
-    PurchaseReference,
     Refund,
     RestoredValue,
     ReturnDraft,
@@ -36,7 +35,13 @@ from server.purchases.return_outcomes import (
 )
 from server.purchases.reversal import LineState
 from server.purchases.rules import PurchasePoints
-from server.purchases.stored import StoredPurchase, line_states, stored
+from server.purchases.stored import (
+    PurchaseReference,
+    StoredPurchase,
+    find,
+    line_states,
+    stored,
+)
 from server.purchases.withdrawing import Undoing, withdraw
 from server.storage import sql
 from server.storage.ids import new_id
@@ -60,16 +65,11 @@ async def take_back(draft: ReturnDraft, *, partner: str | None, now: Instant) ->
 
 
 async def _purchase(reference: PurchaseReference, *, partner: str | None) -> StoredPurchase:
-    row, name = None, "id"
-    if reference.id is not None:
-        row = await queries.purchase(reference.id)
-    elif partner is None:
+    if partner is None and reference.id is None:
         raise InvalidInput("return.purchase", path=("purchase",), accepted="the purchase's id")
-    elif reference.external_id is not None:
-        name = "externalId"
-        row = await queries.purchase_of_partner(partner, reference.external_id)
-    found = None if row is None else stored(row)
-    if found is None or partner not in (found.partner, None):
+    found = await find(reference, partner=partner)
+    if found is None:
+        name = "externalId" if reference.id is None else "id"
         raise NotFound("purchase.not_found", path=("purchase", name))
     return found
 

@@ -1,12 +1,13 @@
-"""The verbs of purchases: recording what tills send, exactly once, many in one commit."""
+"""The verbs of purchases: recording what tills send, exactly once, many in one commit; and undoing
+it, when goods come back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from server.clock import Instant
 from server.errors import DomainError, InvalidInput
-from server.purchases import models, rules
+from server.purchases import models, queries, rules
 from server.purchases.outcomes import (
     CashbackAccrued,
     EarnedPoints,
@@ -17,7 +18,27 @@ from server.purchases.outcomes import (
     decoded,
 )
 from server.purchases.recording import Answer, Recording
+from server.purchases.return_outcomes import (
+    Refund,
+    RestoredValue,
+    ReturnDraft,
+    ReturnedLine,
+    ReturnedPurchase,
+    ReversedPoints,
+    WithdrawnChallenge,
+    decoded_return,
+)
+from server.purchases.returning import take_back
+from server.purchases.reversal import LineReturn, LineState
 from server.purchases.rules import Draft, Line
+from server.purchases.stored import (
+    PurchaseReference,
+    StoredPurchase,
+    find,
+    lines_of,
+    purchases_by_id,
+    purchases_of,
+)
 
 __all__ = [
     "Answer",
@@ -26,16 +47,34 @@ __all__ = [
     "EarnedPoints",
     "EarnedRule",
     "Line",
+    "LineReturn",
+    "LineState",
     "PurchaseMonth",
+    "PurchaseReference",
+    "PurchaseReturnView",
     "RecordedBatch",
     "RecordedPurchase",
+    "Refund",
+    "RestoredValue",
+    "ReturnDraft",
+    "ReturnedLine",
+    "ReturnedPurchase",
+    "ReversedPoints",
+    "StoredPurchase",
     "Submission",
+    "WithdrawnChallenge",
     "active_by_cohort",
     "check_count",
+    "find",
+    "lines_of",
     "months",
     "outcomes",
+    "purchases_by_id",
+    "purchases_of",
     "record",
     "record_many",
+    "returns_of",
+    "take_back",
 ]
 
 
@@ -81,6 +120,25 @@ async def outcomes(purchase_ids: Sequence[int]) -> dict[int, RecordedPurchase]:
     return {row[0]: decoded(row[1]) for row in await models.outcomes(purchase_ids)}
 
 
+class PurchaseReturnView(msgspec.Struct, frozen=True):
+    """A return, as it was first answered, and when it was."""
+
+    outcome: ReturnedPurchase
+    occurred_at: Instant
+    recorded_at: Instant
+
+
+async def returns_of(purchase_ids: Collection[int]) -> dict[int, list[PurchaseReturnView]]:
+    """The purchases' returns by purchase, the first recorded first; those without are left out."""
+    found: dict[int, list[PurchaseReturnView]] = {}
+    for purchase_id, outcome, occurred_at, recorded_at in (
+        await queries.returns_of(purchase_ids) if purchase_ids else ()
+    ):
+        view = PurchaseReturnView(decoded_return(outcome), occurred_at, recorded_at)
+        found.setdefault(purchase_id, []).append(view)
+    return found
+
+
 class PurchaseMonth(msgspec.Struct, frozen=True):
     """The purchases of one local month; money is in minor units."""
 
@@ -88,8 +146,8 @@ class PurchaseMonth(msgspec.Struct, frozen=True):
     active_members: int  # with a purchase
     repeat_members: int  # with two or more
     purchases: int
-    net_minor: int  # may be negative
-    eligible_minor: int
+    net_minor: int  # less returns; may be negative
+    eligible_minor: int  # less returns
 
 
 async def months(at: Instant) -> list[PurchaseMonth]:

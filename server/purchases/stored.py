@@ -1,7 +1,9 @@
 """Recorded purchases read back: their lines as bought, and as far as they were returned since."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from server import clock
 from server.clock import Instant, LocalDay
@@ -11,6 +13,13 @@ from server.purchases.outcomes import RecordedPurchase, decoded
 from server.purchases.reversal import LineState
 from server.purchases.rules import Line
 from server.storage import sql
+
+
+class PurchaseReference(msgspec.Struct, frozen=True):
+    """Which purchase is meant: exactly one of these."""
+
+    external_id: str | None = None  # the till's
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,18 @@ def stored(row: sql.Row) -> StoredPurchase:
     )
 
 
+async def find(reference: PurchaseReference, *, partner: str | None) -> StoredPurchase | None:
+    """The purchase meant, if it is this partner's, or anyone's for None, who knows no external ids;
+    None if there is none."""
+    row = None
+    if reference.id is not None:
+        row = await queries.purchase(reference.id) if 0 < reference.id < 2**63 else None
+    elif partner is not None and reference.external_id is not None:
+        row = await queries.purchase_of_partner(partner, reference.external_id)
+    found = None if row is None else stored(row)
+    return found if found and partner in (found.partner, None) else None
+
+
 def line_state(row: sql.Row) -> LineState:
     """The line of a row (LINE_COLUMNS)."""
     return LineState(Line(*row[4:11]), row[11], row[12], row[13])
@@ -67,6 +88,27 @@ def line_state(row: sql.Row) -> LineState:
 async def line_states(purchase_id: int) -> list[LineState]:
     """The purchase's lines as they stand, in their order."""
     return [line_state(row) for row in await queries.lines([purchase_id])]
+
+
+async def purchases_by_id(purchase_ids: Collection[int]) -> dict[int, StoredPurchase]:
+    """The purchases by id; unknown ids are left out."""
+    rows = await queries.purchases(purchase_ids) if purchase_ids else ()
+    return {row[0]: stored(row) for row in rows}
+
+
+async def purchases_of(member_id: int, *, before: int | None, limit: int) -> list[StoredPurchase]:
+    """The member's newest purchases, or those before the one with that id; the newest recorded
+    first."""
+    most = 2**63 - 1 if before is None else before
+    return [stored(row) for row in await queries.purchase_page(member_id, most, limit)]
+
+
+async def lines_of(purchase_ids: Collection[int]) -> dict[int, list[LineState]]:
+    """The purchases' lines as they stand, by purchase, in their order."""
+    states: dict[int, list[LineState]] = {}
+    for row in await queries.lines(purchase_ids) if purchase_ids else ():
+        states.setdefault(row[2], []).append(line_state(row))
+    return states
 
 
 @dataclass(frozen=True, slots=True)

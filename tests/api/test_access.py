@@ -27,6 +27,7 @@ QUERIES: dict[str, str] = {
     "node": '{ node(id: "x") { id } }',
     "programme": "{ programme { version } }",
     "programmeVersions": "{ programmeVersions { version } }",
+    "payouts": "{ payouts { nodes { id } } }",
     "insights": "{ insights { months { month } } }",
 }
 ANNA: Json = {"externalId": "anna"}
@@ -46,6 +47,20 @@ INPUTS: dict[str, Json] = {
     "recordPurchases": {"purchases": [purchase_input()]},
     "redeemPoints": {"points": 1000, "member": ANNA},
     "redeemPointsForMembers": {"redemptions": [{"points": 1000, "member": ANNA}]},
+    "requestPayout": {"destination": "LT12", "member": ANNA},
+    "cancelPayout": {"payoutId": global_id("Payout", 17)},
+    "approvePayout": {"payoutId": global_id("Payout", 17)},
+    "rejectPayout": {"payoutId": global_id("Payout", 17), "note": "unknown"},
+    "markPayoutPaid": {"payoutId": global_id("Payout", 17), "bankReference": "B-1"},
+    "markPayoutFailed": {"payoutId": global_id("Payout", 17), "note": "closed"},
+    "givePoints": {"to": ANNA, "points": 1},
+    "foundHousehold": {"name": "Home"},
+    "inviteToHousehold": {"role": "SPENDER"},
+    "joinHousehold": {"code": "x"},
+    "leaveHousehold": {},
+    "removeFromHousehold": {"memberId": "x"},
+    "changeHouseholdRole": {"memberId": "x", "role": "SPENDER"},
+    "dissolveHousehold": {},
     "publishProgramme": {"document": demo_text()},
 }
 FIELDS = [(operation, name) for operation, name, _ in root_fields()]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from server.cards import service as cards
 from server.clock import Instant
+from server.edge.nodes import global_id
 from server.members import service as members
 from server.principal import Scope, StaffRole
 from server.storage import sql
@@ -24,7 +26,9 @@ from tests.api.calling import (
 )
 from tests.api.contract import mutations, takes_key
 from tests.api.redeeming import give_points, rich
+from tests.households import living as households
 from tests.members.people import PASSWORD, PASSWORD_HASH
+from tests.payouts.paying import with_cashback
 from tests.programme.demo import demo_yaml
 
 LATER = Instant(NOW + 3600 * SECOND)
@@ -141,6 +145,119 @@ async def _redeem_many(api: Api) -> Case:
     ]
     given = {"redemptions": wishes}
     return Case(keys[0], given, {"redemptions": wishes[:2]}, keys[1], given)
+
+
+async def _payouts(api: Api) -> tuple[Caller, list[str]]:
+    """A member, and three payouts that they have asked for."""
+    anna = await with_cashback(api, 900)
+    wish = {"amountMinor": 100, "destination": "LT12"}
+    told = [await api.mutate("requestPayout", wish, anna) for _ in range(3)]
+    return anna, [one["payout"]["id"] for one in told]
+
+
+@case("requestPayout", "PayoutChanged")
+async def _request_payout(api: Api) -> Case:
+    callers = [await with_cashback(api, 500) for _ in range(2)]
+    wish = {"amountMinor": 100, "destination": "LT12"}
+    return Case(callers[0], wish, {"destination": "LT12"}, callers[1], wish)
+
+
+@case("cancelPayout", "PayoutChanged")
+async def _cancel_payout(api: Api) -> Case:
+    anna, ids = await _payouts(api)
+    bob, others = await _payouts(api)
+    return Case(anna, {"payoutId": ids[0]}, {"payoutId": ids[1]}, bob, {"payoutId": others[0]})
+
+
+def _decision(name: str, *, is_approved: bool, **more: str) -> None:
+    async def prepare(api: Api) -> Case:
+        _anna, ids = await _payouts(api)
+        managers = [await api.staff(StaffRole.MANAGER) for _ in range(2)]
+        if is_approved:
+            for payout_id in ids:
+                await api.mutate("approvePayout", {"payoutId": payout_id}, managers[0])
+        one, other, third = ({"payoutId": payout_id, **more} for payout_id in ids)
+        return Case(managers[0], one, other, managers[1], third)
+
+    case(name, "PayoutChanged")(prepare)
+
+
+_decision("approvePayout", is_approved=False)
+_decision("rejectPayout", is_approved=False, note="unknown")
+_decision("markPayoutPaid", is_approved=True, bankReference="B-1")
+_decision("markPayoutFailed", is_approved=True, note="closed")
+
+
+@case("givePoints", "PointsGiven")
+async def _give(api: Api) -> Case:
+    callers = [await rich(api, name, 500) for name in ("anna", "bob")]
+    number = (await cards.card_of(await enrolled("carl", name="Carl Carlson"))).number
+    given = {"to": {"cardNumber": number}, "points": 100, "message": "For you"}
+    return Case(callers[0], given, {**given, "message": None}, callers[1], given)
+
+
+@case("foundHousehold", "HouseholdChanged")
+async def _found(api: Api) -> Case:
+    callers = [await api.member() for _ in range(2)]
+    return Case(callers[0], {"name": "Home"}, {"name": "House"}, callers[1], {"name": "Home"})
+
+
+async def _owners(api: Api) -> list[Caller]:
+    """Two owners, each with a contributor in their household."""
+    owners = [await api.member(name=f"Owner {number}") for number in range(2)]
+    for owner in owners:
+        await households.founded(owner.member_id, (await enrolled(), households.CONTRIBUTOR))
+    return owners
+
+
+async def _beside(owner: Caller) -> str:
+    """The id of the one who is in the owner's household too."""
+    (other,) = set(await households.roles(owner.member_id) or ()) - {owner.member_id}
+    return global_id("Member", other)
+
+
+@case("inviteToHousehold", "HouseholdInvitation")
+async def _invite(api: Api) -> Case:
+    owners = await _owners(api)
+    return Case(owners[0], {"role": "SPENDER"}, {"role": "OWNER"}, owners[1], {"role": "SPENDER"})
+
+
+@case("joinHousehold", "HouseholdChanged")
+async def _join(api: Api) -> Case:
+    owners = await _owners(api)
+    callers = [await api.member() for _ in range(2)]
+    codes = [{"code": await households.invited(owner.member_id)} for owner in owners]
+    return Case(callers[0], codes[0], codes[1], callers[1], codes[1])
+
+
+@case("leaveHousehold", "HouseholdLeft")
+async def _leave(api: Api) -> Case:
+    callers = [await api.member() for _ in range(2)]
+    given = [
+        {"householdId": global_id("Household", (await households.founded(one.member_id)).id)}
+        for one in callers
+    ]
+    return Case(callers[0], given[0], {}, callers[1], given[1])
+
+
+@case("removeFromHousehold", "RemovedFromHousehold")
+async def _remove(api: Api) -> Case:
+    owners = await _owners(api)
+    given = [{"memberId": await _beside(owner)} for owner in owners]
+    return Case(owners[0], given[0], given[1], owners[1], given[1])
+
+
+@case("changeHouseholdRole", "HouseholdChanged")
+async def _change_role(api: Api) -> Case:
+    owners = await _owners(api)
+    given = [{"memberId": await _beside(owner), "role": "SPENDER"} for owner in owners]
+    return Case(owners[0], given[0], {**given[0], "role": "OWNER"}, owners[1], given[1])
+
+
+@case("dissolveHousehold", "HouseholdLeft")
+async def _dissolve(api: Api) -> Case:
+    owners = await _owners(api)
+    return Case(owners[0], {}, {"householdId": "x"}, owners[1], {})
 
 
 @case("publishProgramme", "PublishedProgramme")

@@ -9,7 +9,8 @@ from server.ledger.service import Balance
 from server.payouts import service as payouts
 from server.payouts.service import PayoutStatus, PayoutView
 from server.storage import sql
-from tests.ledger.books import granted, new_members
+from tests.api.calling import Api, Caller
+from tests.ledger.books import grant, granted, new_members
 from tests.purchases.baskets import Changes, at, publish
 
 NOW = at("2026-03-04")
@@ -33,6 +34,13 @@ async def member_with(*amounts: int, currency: str = "USD", expires_at: Instant 
             lot = granted(amount, at=NOW, asset=currency, expires_at=expires_at)
             journal.grant(member, lot)
     return member
+
+
+async def with_cashback(api: Api, amount: int, *, external_id: str | None = None) -> Caller:
+    """A member who is signed in and has cashback, in cents."""
+    caller = await api.member(external_id, at=NOW)
+    await grant(caller.member_id, granted(amount, at=NOW, asset="USD"), now=NOW)
+    return caller
 
 
 async def published(changes: Changes | None = None) -> None:

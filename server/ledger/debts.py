@@ -1,0 +1,103 @@
+"""Debts that pass from one member to another: of a duplicate to the member it is merged into."""
+
+from server.clock import Instant
+from server.ledger import queries
+from server.ledger.accounts import Cause, Line
+from server.ledger.journal import Grant, Journal
+from server.ledger.rules import OpenLot, Reason, Side
+from server.ledger.undoing import restore
+
+DEBT_RULE = "debt"
+
+
+async def take_over(
+    journal: Journal, debtor: int, heir: int, asset: str, *, reference: int
+) -> int:
+    """Let another member owe what the debtor owes; how much that is, in points or minor units.
+
+    What the heir has pays for it first, first expiring first, pending value included; the rest is
+    owed by them. `reference` is an id of this taking over alone: `hand_back` finds by it what paid.
+    Both are locked.
+    """
+    owed = journal.account(debtor, asset).owed
+    if owed:
+        cause = Cause(Reason.MERGE, DEBT_RULE, reference)
+        _forgive(journal, debtor, asset, owed, cause)
+        await _charge(journal, heir, asset, owed, cause)
+    return owed
+
+
+async def hand_back(
+    journal: Journal,
+    heir: int,
+    debtor: int,
+    asset: str,
+    amount: int,
+    *,
+    reference: int,
+    handed_back_by: int,
+    expires_at: Instant,
+) -> None:
+    """Undo `take_over` of the amount: the debtor owes it again, the heir gets back what it took.
+
+    That is, what lots had paid returns to them; of the rest, what is still owed is not any more,
+    and what has been filled since comes as a new lot until `expires_at`, as does what returns to a
+    lot that has lapsed. `handed_back_by` is what the new postings refer to. Raises InvalidInput if
+    the heir's account can't take it.
+    """
+    paid = sum(row[3] for row in await queries.uses(reference) if row[3] > 0)
+    if paid:
+        await restore(
+            journal,
+            reference,
+            paid,
+            side=Side.TRANSFERRED,
+            rule=DEBT_RULE,
+            restored_by=handed_back_by,
+            grace_expires_at=expires_at,
+        )
+    cause = Cause(Reason.MERGE, DEBT_RULE, handed_back_by)
+    left = amount - paid
+    forgiven = min(left, journal.account(heir, asset).owed)
+    if forgiven:
+        _forgive(journal, heir, asset, forgiven, cause)
+    now = journal.recorded_at
+    journal.grant(
+        heir,
+        Grant(
+            asset=asset,
+            amount=left - forgiven,
+            earned_at=now,
+            available_at=now,
+            expires_at=expires_at,
+            reason=Reason.MERGE,
+            rule=DEBT_RULE,
+            programme_version=0,
+            reference=handed_back_by,
+            side=Side.TRANSFERRED,
+        ),
+    )
+    await _charge(journal, debtor, asset, amount, cause)
+
+
+def _forgive(journal: Journal, member_id: int, asset: str, amount: int, cause: Cause) -> None:
+    line = Line(Side.TRANSFERRED, Side.OWED, amount, cause, journal.recorded_at)
+    journal._post(journal.account(member_id, asset), None, line)
+
+
+async def _charge(journal: Journal, member_id: int, asset: str, amount: int, cause: Cause) -> None:
+    """Take the amount from the member's lots; what is not there is owed."""
+    await journal.load_lots([member_id], asset)
+    account, now = journal.account(member_id, asset), journal.recorded_at
+
+    def order(lot: OpenLot) -> tuple[Instant, int]:
+        return lot.expires_at, lot.sequence
+
+    for lot in sorted(account.lots.values(), key=order):
+        taken = min(amount, lot.remaining) if lot.expires_at > now else 0
+        if taken:
+            journal.take(lot, taken, side=Side.TRANSFERRED, cause=cause)
+            amount -= taken
+    if amount:
+        line = Line(Side.OWED, Side.TRANSFERRED, amount, cause, now)
+        journal._post(account, None, line)
