@@ -10,9 +10,7 @@ from server.ledger.undoing import restore
 DEBT_RULE = "debt"
 
 
-async def take_over(
-    journal: Journal, debtor: int, heir: int, asset: str, *, reference: int
-) -> int:
+async def take_over(journal: Journal, debtor: int, heir: int, asset: str, *, reference: int) -> int:
     """Let another member owe what the debtor owes; how much that is, in points or minor units.
 
     What the heir has pays for it first, first expiring first, pending value included; the rest is

@@ -7,6 +7,7 @@ import msgspec
 from server.clock import Instant
 from server.ledger import queries, rules
 from server.ledger.accounts import Cause
+from server.ledger.debts import hand_back, take_over
 from server.ledger.holds import (
     HoldStatus,
     HoldView,
@@ -69,6 +70,7 @@ __all__ = [
     "flows",
     "give",
     "go_on",
+    "hand_back",
     "granted_by",
     "granted_under",
     "hold",
@@ -81,6 +83,7 @@ __all__ = [
     "restore",
     "settle",
     "statement",
+    "take_over",
     "undo",
     "users",
 ]
@@ -275,4 +278,5 @@ async def flows(edges: Sequence[Instant]) -> dict[tuple[str, int], Flow]:
     The edges ascend. Span 0 is the time before the first, span n that from edge n - 1 on until just
     before edge n. What has expired by then counts, whether or not that has been booked.
     """
-    return {(row[0], row[1]): Flow(*row[2:]) for row in await queries.flow_rows(edges)}
+    rows = await queries.flow_rows(edges)
+    return {(row[0], row[1]): Flow(*row[2:]) for row in rows if any(row[2:])}

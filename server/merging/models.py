@@ -159,9 +159,7 @@ async def move_all(table: str, *, giver: int, receiver: int) -> list[int]:
     if table == "purchases":
         for name, condition in _WITH_PURCHASES:
             wanted = condition.format(purchases="SELECT id FROM purchases WHERE member_id = $2")
-            await sql.execute(
-                f"UPDATE {name} SET member_id = $1 WHERE {wanted}", receiver, giver
-            )
+            await sql.execute(f"UPDATE {name} SET member_id = $1 WHERE {wanted}", receiver, giver)
     await sql.execute(f"UPDATE {table} SET member_id = $1 WHERE member_id = $2", receiver, giver)
     return [row[0] for row in rows]
 
@@ -170,9 +168,9 @@ async def move_rows(table: str, ids: Sequence[int], *, giver: int, receiver: int
     """Move the rows with these ids of one of MOVED_TABLES, as far as they are the giver's."""
     if table == "purchases":
         for name, condition in _WITH_PURCHASES:
-            wanted = condition.format(purchases="SELECT $2")
+            wanted = condition.format(purchases="$2")
             await sql.execute_many(
-                f"UPDATE {name} SET member_id = $1 WHERE {wanted.replace('SELECT $2', '$2')}",
+                f"UPDATE {name} SET member_id = $1 WHERE {wanted}",
                 [(receiver, number) for number in ids],
             )
     await sql.execute_many(
@@ -199,7 +197,8 @@ async def adjustments_decided_since(ids: Sequence[int], at: Instant) -> set[int]
 
 
 async def stay_of(member_id: int) -> sql.Row | None:
-    """(id, household_id, role, number of others there) of the member's present stay, locked."""
+    """(id, household_id, role, how many others are there, how many of those are owners) of the
+    member's present stay, locked."""
     stay = await sql.fetch_one(
         "SELECT id, household_id, role FROM household_members"
         f" WHERE member_id = $1 AND left_at IS NULL{_lock()}",
@@ -257,10 +256,14 @@ async def merge_for_writing(merge_id: int) -> sql.Row | None:
     )
 
 
-async def note_undone(merge_id: int, *, by: int, at: Instant) -> None:
-    """Note that a merge was undone."""
+async def note_undone(merge_id: int, moved: str, *, by: int, at: Instant) -> None:
+    """Note that a merge was undone, and why in `moved`."""
     await sql.execute(
-        "UPDATE merges SET undone_by = $1, undone_at = $2 WHERE id = $3", by, at, merge_id
+        "UPDATE merges SET moved = $1, undone_by = $2, undone_at = $3 WHERE id = $4",
+        moved,
+        by,
+        at,
+        merge_id,
     )
 
 

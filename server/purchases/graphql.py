@@ -17,9 +17,11 @@ from server.edge.inputs import built_by
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.permissions import access, mutation
 from server.edge.problems import (
+    AlreadyDecided,
     ExternalIdConflict,
     IdempotencyConflict,
     InvalidInput,
+    NotAllowed,
     NotFound,
 )
 from server.edge.scalars import BigInt, CurrencyCode, Money
@@ -50,7 +52,8 @@ class EarnedPoints:
 
     rule: EarnedRule = strawberry.field(description="The rule.")
     points: int = strawberry.field(
-        description="How many; never 0, and negative for a TIER that takes points away."
+        description="How many; negative for a TIER that takes points away, and less for a "
+        "challenge whose points the member has kept after it was withdrawn."
     )
     challenge: str | None = strawberry.field(
         description="The key of the challenge, for CHALLENGE and STREAK; null otherwise."
@@ -86,13 +89,38 @@ class RecordedPurchase:
     )
     net: Money = strawberry.field(description="Sales less coupons of all lines.")
     eligible: Money = strawberry.field(
-        description="Sales less coupons of the lines that count, at least 0."
+        description="Sales less coupons of the lines that count, at least 0; without what value "
+        "paid for, unless the programme lets that earn too."
     )
     points: int = strawberry.field(description="All points that it brought: the sum of `earned`.")
     earned: list[EarnedPoints] = strawberry.field(description="The points by rule.")
     cashback: CashbackAccrued = strawberry.field(description="The cashback that it brought.")
     tier_before: str = strawberry.field(description="The tier that applied to the purchase.")
     tier_after: str = strawberry.field(description="The tier after it.")
+
+
+def shown_earned(outcome: Outcome) -> list[EarnedPoints]:
+    """The points by rule, as the schema shows them."""
+    return [
+        EarnedPoints(
+            rule=one.rule,
+            points=one.points,
+            challenge=one.challenge,
+            available_at=one.available_at,
+            expires_at=one.expires_at,
+        )
+        for one in outcome.earned
+    ]
+
+
+def shown_cashback(outcome: Outcome) -> CashbackAccrued:
+    """The cashback, as the schema shows it."""
+    accrued = outcome.cashback
+    return CashbackAccrued(
+        accrued=Money.of(accrued.accrued_minor, outcome.currency, outcome.digits),
+        cut_by_cap=Money.of(accrued.capped_minor, outcome.currency, outcome.digits),
+        available_at=accrued.available_at,
+    )
 
 
 def _shown(outcome: Outcome) -> RecordedPurchase:
@@ -108,21 +136,8 @@ def _shown(outcome: Outcome) -> RecordedPurchase:
         net=money(outcome.net_minor),
         eligible=money(outcome.eligible_minor),
         points=outcome.points,
-        earned=[
-            EarnedPoints(
-                rule=one.rule,
-                points=one.points,
-                challenge=one.challenge,
-                available_at=one.available_at,
-                expires_at=one.expires_at,
-            )
-            for one in outcome.earned
-        ],
-        cashback=CashbackAccrued(
-            accrued=money(outcome.cashback.accrued_minor),
-            cut_by_cap=money(outcome.cashback.capped_minor),
-            available_at=outcome.cashback.available_at,
-        ),
+        earned=shown_earned(outcome),
+        cashback=shown_cashback(outcome),
         tier_before=outcome.tier_before,
         tier_after=outcome.tier_after,
     )
@@ -195,6 +210,12 @@ class PurchaseInput:
         description="The currency of the amounts: the programme's."
     )
     lines: list[PurchaseLineInput] = strawberry.field(description="The lines: 1 to 500.")
+    payment_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None,
+        description="What points, cashback and vouchers have paid of it: up to 10 payments, which "
+        "together take off no more than the basket's net. What they paid for earns nothing, "
+        "unless the programme says otherwise.",
+    )
     enrol_if_unknown: bool = strawberry.field(
         default=False,
         description="Whether to enrol the buyer, at `occurredAt` and just before the purchase, if "
@@ -225,6 +246,8 @@ RecordPurchaseResult = Annotated[
     | InvalidInput
     | NotFound
     | CardUnusable
+    | AlreadyDecided
+    | NotAllowed
     | ExternalIdConflict
     | IdempotencyConflict,
     strawberry.union(
@@ -232,7 +255,13 @@ RecordPurchaseResult = Annotated[
     ),
 ]
 RecordPurchaseAnswer = Annotated[
-    RecordedPurchase | InvalidInput | NotFound | CardUnusable | ExternalIdConflict,
+    RecordedPurchase
+    | InvalidInput
+    | NotFound
+    | CardUnusable
+    | AlreadyDecided
+    | NotAllowed
+    | ExternalIdConflict,
     strawberry.union(
         "RecordPurchaseAnswer", description="What the purchase brought, or why it is refused."
     ),
@@ -265,6 +294,10 @@ def _submission(given: PurchaseInput, *path: str | int) -> Submission:
             store_id=given.store_id,
             currency=given.currency_code.name,
             lines=tuple(cast(list[Line], given.lines)),
+            payment_ids=tuple(
+                nodes.number_of(payment_id, "Payment", path=(*path, "paymentIds", place))
+                for place, payment_id in enumerate(given.payment_ids or ())
+            ),
         ),
         given.enrol_if_unknown,
     )

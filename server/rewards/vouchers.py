@@ -99,10 +99,12 @@ async def cancel_redemption(reference: VoucherReference, *, now: Instant) -> Red
     cancelled before, NotAllowed if a part of it was used.
     """
     published = (await programme.rulebook()).at(now)
-    voucher_id = (await found(reference)).id
+    voucher = await found(reference)
+    voucher_id = voucher.id
     owners = await ledger.users(voucher_id)
     heirs = await members.survivors(owners)
-    async with ledger.journal({*owners, *heirs.values()}, [POINTS], recorded_at=now) as journal:
+    concerned = {*owners, *heirs.values(), voucher.member_id}
+    async with ledger.journal(concerned, [POINTS], recorded_at=now) as journal:
         voucher = await _locked(voucher_id)
         if voucher.status != "issued":
             raise errors.spent(voucher.status, reference.path)

@@ -346,6 +346,8 @@ async def test_eight_at_once_have_one_effect_and_one_answer(api: Api, name: str)
         ("sessions", 1),
         ("purchases", 1),
         ("vouchers", 2),
+        ("payouts", 1),
+        ("holds", 1),
         ("programme_versions", 1),
         ("cards", 1),
     ):

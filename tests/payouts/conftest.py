@@ -1,4 +1,5 @@
 """The running app, for tests of payouts through the API."""
 
-from tests.api.conftest import api as api
-from tests.api.conftest import empty_api as empty_api
+from tests.api.conftest import api, empty_api
+
+__all__ = ["api", "empty_api"]

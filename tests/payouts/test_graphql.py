@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from server import clock
 from server.cards import service as cards
 from server.edge.nodes import global_id
 from server.principal import Scope, StaffRole
@@ -120,8 +121,9 @@ async def test_everything_is_asked_for_by_leaving_the_amount_out(api: Api) -> No
 
 async def test_refused_amounts_say_what_is_missing(api: Api) -> None:
     document = demo_yaml({("payouts",): {"minimum_minor": 100, "daily_limit_minor": 300}})
-    async with sql.transaction():
-        await programme.publish(document, published_by="test")
+    with clock.moved_to(NOW):
+        async with sql.transaction():
+            await programme.publish(document, published_by="test")
     anna = await with_cashback(api, 500)
     before = await dump()
     small = await asked(api, anna, 99)
