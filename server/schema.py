@@ -6,27 +6,40 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from server.adjustments.graphql import AdjustmentMutations, AdjustmentQueries
 from server.cards.graphql import Card, CardMutations
 from server.edge.limits import document_shape, document_size
 from server.edge.reporting import Reporting
 from server.edge.scalars import SCALARS
 from server.enrolment.graphql import EnrolmentMutations
 from server.households.graphql import HouseholdMutations
+from server.imports.graphql import ImportMutations
 from server.insights.graphql import InsightsQueries
 from server.members.graphql import MemberMutations
 from server.membership.graphql import Member, MembershipQueries
+from server.merging.graphql import MergingMutations, MergingQueries
 from server.payments.graphql import PaymentMutations
 from server.payouts.graphql import PayoutMutations, PayoutQueries
 from server.payouts.shapes import Payout
 from server.programme.graphql import ProgrammeMutations, ProgrammeQueries
 from server.programme.terms import Programme
 from server.purchases.graphql import PurchaseMutations
+from server.purchases.purchase_type import Purchase, PurchaseQueries
+from server.purchases.return_mutation import ReturnMutations
 from server.rewards.graphql import RewardMutations, Voucher
 from server.transfers.graphql import TransferMutations
 
 
 @strawberry.type(description="What can be read.")
-class Query(MembershipQueries, ProgrammeQueries, PayoutQueries, InsightsQueries):
+class Query(
+    MembershipQueries,
+    PurchaseQueries,
+    ProgrammeQueries,
+    PayoutQueries,
+    AdjustmentQueries,
+    MergingQueries,
+    InsightsQueries,
+):
     """The root of queries."""
 
 
@@ -39,11 +52,15 @@ class Mutation(
     MemberMutations,
     CardMutations,
     PurchaseMutations,
+    ReturnMutations,
     RewardMutations,
     PaymentMutations,
     PayoutMutations,
     TransferMutations,
     HouseholdMutations,
+    AdjustmentMutations,
+    ImportMutations,
+    MergingMutations,
     ProgrammeMutations,
 ):
     """The root of mutations."""
@@ -63,7 +80,7 @@ class Schema(strawberry.Schema):
 schema = Schema(
     Query,
     Mutation,
-    types=[Member, Card, Voucher, Payout, Programme],
+    types=[Member, Card, Voucher, Purchase, Payout, Programme],
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[Reporting, document_size, document_shape, ParserCache, ValidationCache],
 )

@@ -185,6 +185,45 @@ async def counting(member_ids: Iterable[int], days: Iterable[LocalDay]) -> Count
     return Counting(progress, runs, kept)
 
 
+class PeriodProgress(msgspec.Struct, frozen=True):
+    """A challenge and what a member has counted in the period that a day lies in."""
+
+    key: str
+    target: int
+    progress: int
+    completed_at: Instant | None
+
+
+async def progress_on(
+    days: Iterable[tuple[int, Programme, LocalDay]],
+) -> list[list[PeriodProgress]]:
+    """For each (member, programme, day): each challenge of the programme with what the member has
+    counted by now in the day's period; one statement for all."""
+    wanted = list(days)
+    starts = {
+        rules.period_start(challenge.period, day)
+        for _, programme, day in wanted
+        for challenge in rules.challenges_of(programme)
+    }
+    members = [member_id for member_id, _, _ in wanted]
+    rows = await models.progress_rows(members, starts) if wanted else ()
+    found = {(row[0], row[1], row[2]): (row[3], row[5]) for row in rows}
+    return [
+        [
+            PeriodProgress(
+                challenge.key,
+                challenge.target,
+                *found.get(
+                    (member_id, challenge.key, rules.period_start(challenge.period, day)),
+                    (0, None),
+                ),
+            )
+            for challenge in rules.challenges_of(programme)
+        ]
+        for member_id, programme, day in wanted
+    ]
+
+
 async def standings(
     member_ids: Iterable[int], programme: Programme, today: LocalDay
 ) -> dict[int, list[Standing]]:

@@ -75,9 +75,9 @@ class InsufficientPoints(Problem):
 class InsufficientCashback(Problem):
     """Too little cashback."""
 
-    available: Money = strawberry.field(description="Cashback that can be used now.")
-    required: Money = strawberry.field(description="Cashback that was asked for.")
-    short_by: Money = strawberry.field(
+    available_amount: Money = strawberry.field(description="Cashback that can be used now.")
+    required_amount: Money = strawberry.field(description="Cashback that was asked for.")
+    short_by_amount: Money = strawberry.field(
         description="How much is missing: required less available."
     )
 
@@ -91,7 +91,9 @@ class AlreadyDecided(Problem):
     path: list[str] = strawberry.field(
         description="Where the reference stands, from the argument down; positions count from 0."
     )
-    status: str = strawberry.field(description="What became of it, in capital letters.")
+    outcome: str = strawberry.field(
+        description="What became of it, in capital letters: SETTLED, CANCELLED, PAID and the like."
+    )
 
 
 @strawberry.type(description="A limit of the programme would be exceeded.")
@@ -210,16 +212,16 @@ def _insufficient_cashback(error: errors.InsufficientCashback, message: str) -> 
     return InsufficientCashback(
         code=error.code,
         message=message,
-        available=money(error.available),
-        required=money(error.required),
-        short_by=money(error.required - error.available),
+        available_amount=money(error.available),
+        required_amount=money(error.required),
+        short_by_amount=money(error.required - error.available),
     )
 
 
 @presents(errors.AlreadyDecided)
 def _already_decided(error: errors.AlreadyDecided, message: str) -> Problem:
     return AlreadyDecided(
-        code=error.code, message=message, path=shown_path(error.path), status=error.status
+        code=error.code, message=message, path=shown_path(error.path), outcome=error.status
     )
 
 

@@ -75,7 +75,7 @@ def _shown_to_caller(info: Info) -> Callable[[HouseholdView], HouseholdChanged]:
 
 async def _shown_invitation(invitation: Invitation) -> HouseholdInvitation:
     return HouseholdInvitation(
-        code=await service.invitation_code(invitation.id),
+        invitation_code=await service.invitation_code(invitation.id),
         role=invitation.role,
         expires_at=invitation.expires_at,
     )

@@ -231,7 +231,7 @@ class HouseholdChanged:
 class HouseholdInvitation:
     """Success of an invitation."""
 
-    code: str = strawberry.field(
+    invitation_code: str = strawberry.field(
         description="What the other one enters to join, once. It is shown in this answer alone."
     )
     role: HouseholdRole = strawberry.field(description="What who joins may do.")
@@ -282,7 +282,7 @@ JoinHouseholdResult = Annotated[
     strawberry.union("JoinHouseholdResult", description="The household, or why it was not joined."),
 ]
 LeaveHouseholdResult = Annotated[
-    HouseholdLeft | InvalidInput | NotAllowed | IdempotencyConflict,
+    HouseholdLeft | InvalidInput | NotFound | NotAllowed | IdempotencyConflict,
     strawberry.union(
         "LeaveHouseholdResult", description="That the household was left, or why not."
     ),
@@ -300,7 +300,7 @@ ChangeHouseholdRoleResult = Annotated[
     ),
 ]
 DissolveHouseholdResult = Annotated[
-    HouseholdLeft | InvalidInput | NotAllowed | IdempotencyConflict,
+    HouseholdLeft | InvalidInput | NotFound | NotAllowed | IdempotencyConflict,
     strawberry.union(
         "DissolveHouseholdResult", description="That the household has ended, or why not."
     ),

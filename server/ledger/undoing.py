@@ -122,7 +122,7 @@ async def undo(
     takeable = [
         lot
         for lot in family.lots
-        if lot.remaining
+        if lot.expires_at > now
         and journal.has_account(lot.account_id)
         and (policy is not ReturnPolicy.ONLY_PENDING or lot.available_at > now)
     ]
@@ -159,7 +159,8 @@ async def _family(journal: Journal, lot_id: int) -> _Family:
     rows = await queries.family(lot_id)
     lots = {row[0]: journal.adopt(row) for row in rows} | journal.made_of(lot_id)
     lapsed, returned = sum(row[-2] for row in rows), sum(row[-1] for row in rows)
-    for id_ in lots:
+    for id_, lot in lots.items():
+        lapsed += lot.remaining if lot.expires_at <= journal.recorded_at else 0
         lapsed += journal.unwritten(id_, side=Side.EXPIRED, reason=Reason.EXPIRY)
         returned += journal.unwritten(id_, side=Side.REVERSED, reason=Reason.RETURN)
     return _Family(lots[lot_id], list(lots.values()), lapsed, returned)

@@ -42,6 +42,7 @@ from server.payouts.graphql import payouts_of_member
 from server.payouts.shapes import PayoutConnection
 from server.principal import PrincipalKind, Scope, StaffRole
 from server.programme.graphql import programme_now
+from server.purchases.purchase_type import PurchaseConnection, purchases_of_member
 from server.rewards.graphql import VoucherConnection, voucher_count_of_member, vouchers_of_member
 from server.tiers.graphql import TierStatus, shown_tier, tier_view_of_member
 from server.transfers.graphql import GiftConnection, gifts_of_member
@@ -102,6 +103,11 @@ class Member(Node):
     async def challenges(self, info: Info) -> list[ChallengeStatus]:
         """The challenges."""
         return await challenges_of_member(info, self.number)
+
+    @computed(description="What the member bought, the newest recorded first.")
+    async def purchases(self, first: First = 20, after: After = None) -> PurchaseConnection:
+        """A page of purchases."""
+        return await purchases_of_member(self.number, first=first, after=after)
 
     @computed(description="The vouchers that the member bought, the newest first.")
     async def vouchers(self, first: First = 20, after: After = None) -> VoucherConnection:

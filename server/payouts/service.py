@@ -16,6 +16,7 @@ from server.clock import NEVER, Instant, LocalDay
 from server.enrolment import service as enrolment
 from server.errors import InsufficientCashback, InsufficientPoints
 from server.ledger import service as ledger
+from server.members import service as members
 from server.payouts import errors, models, rules
 from server.payouts.rules import PayoutStatus
 from server.programme import service as programme
@@ -222,8 +223,9 @@ async def mark_failed(payout_id: int, note: str, *, now: Instant) -> PayoutView:
     """Note that the money has not arrived, or that the bank has sent it back: the member has the
     cashback back. `note` says why.
 
-    Cashback whose own expiry has passed meanwhile lives on for the programme's `grace_days`. Raises
-    InvalidInput for the note, NotAllowed before the payout is approved.
+    Cashback whose own expiry has passed meanwhile lives on for the programme's `grace_days`; that
+    of a member who was merged into another goes to the other. Raises InvalidInput for the note,
+    NotAllowed before the payout is approved.
     """
     rules.check_text(note, "note", is_shown=True)
     then = (await programme.rulebook()).at(now).programme
@@ -238,6 +240,7 @@ async def mark_failed(payout_id: int, note: str, *, now: Instant) -> PayoutView:
                 rule=PAYOUT_RULE,
                 restored_by=payout.id,
                 grace_expires_at=_grace_expires_at(then, now),
+                heirs=await members.survivors(await ledger.users(payout.id)),
             )
         else:
             await ledger.release(journal, payout.hold_id)
@@ -257,8 +260,12 @@ async def _opened(
 ) -> AsyncIterator[tuple[PayoutView, ledger.Journal]]:
     """The payout, its row locked after the accounts of those whose cashback it holds."""
     payout = await _found(payout_id, of_member=of_member)
-    members = {payout.member_id, *await ledger.holders(payout.hold_id)}
-    async with ledger.journal(members, [payout.currency], recorded_at=now) as journal:
+    holders = await ledger.holders(payout.hold_id)
+    # No one is merged while a payout of theirs is under way; but once it is paid, they may be.
+    is_paid = payout.status is PayoutStatus.PAID
+    heirs = await members.survivors(holders) if is_paid else {}
+    concerned = {payout.member_id, *holders, *heirs.values()}
+    async with ledger.journal(concerned, [payout.currency], recorded_at=now) as journal:
         yield await _locked(payout_id), journal
 
 

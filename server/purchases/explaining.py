@@ -10,15 +10,14 @@ from enum import StrEnum
 import msgspec
 
 from server.challenges import service as challenges
-from server.clock import Instant
 from server.ledger import service as ledger
 from server.money import PERCENT_PER_UNIT, split_in_proportion
 from server.programme.document import Programme
-from server.programme.service import Rulebook
+from server.programme.service import PublishedProgramme, Rulebook
 from server.purchases.outcomes import EarnedRule
 from server.purchases.reversal import LineState, amounts_left, cashback_kept, points_kept
 from server.purchases.rules import Amounts
-from server.purchases.stored import StoredPurchase, line_states
+from server.purchases.stored import StoredPurchase, lines_of
 
 
 class LineRule(StrEnum):
@@ -99,26 +98,57 @@ class PurchaseExplanation(msgspec.Struct, frozen=True):
     challenges: tuple[ExplainedChallenge, ...]
 
 
-async def explain(purchase: StoredPurchase, book: Rulebook) -> PurchaseExplanation:
-    """Why the purchase has earned what it has, returns taken off, by the rules of its own version;
-    three statements."""
-    published = book.numbered(purchase.programme_version)
-    programme, tier = published.programme, purchase.outcome.tier_before
-    states = await line_states(purchase.id)
-    amounts = amounts_left(states, programme)
-    multiplier = next(
-        level.multiplier_percent for level in programme.tiers.levels if level.name == tier
+async def explain(purchases: Sequence[StoredPurchase], book: Rulebook) -> list[PurchaseExplanation]:
+    """Why the purchases have earned what they have, returns taken off, each by the rules of its own
+    version; three statements, however many they are."""
+    if not purchases:
+        return []
+    ids = [each.id for each in purchases]
+    states = await lines_of(ids)
+    versions = [book.numbered(each.programme_version) for each in purchases]
+    progress = await challenges.progress_on(
+        (each.member_id, published.programme, each.day(published))
+        for each, published in zip(purchases, versions, strict=True)
     )
+    granted: dict[int | None, list[ledger.Granted]] = {}
+    for grant in await ledger.granted_by(ids):
+        granted.setdefault(grant.reference, []).append(grant)
+    return [
+        _explained(each, published, states.get(each.id, []), counted, granted.get(each.id, []))
+        for each, published, counted in zip(purchases, versions, progress, strict=True)
+    ]
+
+
+def _explained(
+    purchase: StoredPurchase,
+    published: PublishedProgramme,
+    states: Sequence[LineState],
+    progress: Sequence[challenges.PeriodProgress],
+    granted: Sequence[ledger.Granted],
+) -> PurchaseExplanation:
+    programme, tier = published.programme, purchase.outcome.tier_before
+    amounts = amounts_left(states, programme)
     kept = cashback_kept(amounts, programme, tier, first=purchase.outcome.cashback)
     return PurchaseExplanation(
         purchase=purchase,
         programme_version=published.version,
         tier=tier,
-        multiplier_percent=multiplier,
+        multiplier_percent=next(
+            level.multiplier_percent for level in programme.tiers.levels if level.name == tier
+        ),
         amounts=amounts,
         capped_minor=kept.capped_minor,
         lines=explained_lines(purchase, states, programme),
-        challenges=tuple(await _explained_challenges(purchase, book, amounts)),
+        challenges=tuple(
+            ExplainedChallenge(
+                challenge=one.key,
+                why=_why(one, purchase, amounts, granted),
+                points=sum(each.amount - each.undone for each in granted if each.rule == one.key),
+                progress=one.progress,
+                target=one.target,
+            )
+            for one in progress
+        ),
     )
 
 
@@ -229,53 +259,24 @@ def _refusal(rule: LineRule, state: LineState, programme: Programme) -> Why | No
     return None
 
 
-async def _explained_challenges(
-    purchase: StoredPurchase, book: Rulebook, amounts: Amounts
-) -> list[ExplainedChallenge]:
-    published = book.numbered(purchase.programme_version)
-    standings = await challenges.standings(
-        [purchase.member_id], published.programme, purchase.day(published)
-    )
-    granted = await ledger.granted_by([purchase.id])
-    earned = {one.challenge for one in purchase.outcome.earned if one.rule is EarnedRule.CHALLENGE}
-    explained = []
-    for standing in standings[purchase.member_id]:
-        why = _why_of(
-            standing,
-            amounts,
-            at=purchase.occurred_at,
-            was_completed=standing.key in earned,
-            is_withdrawn=any(
-                one.reason is ledger.Reason.CHALLENGE
-                and one.rule == standing.key
-                and one.undone == one.amount
-                for one in granted
-            ),
-        )
-        explained.append(
-            ExplainedChallenge(
-                challenge=standing.key,
-                why=why,
-                points=sum(one.amount - one.undone for one in granted if one.rule == standing.key),
-                progress=standing.progress,
-                target=standing.target,
-            )
-        )
-    return explained
-
-
-def _why_of(
-    standing: challenges.Standing,
+def _why(
+    one: challenges.PeriodProgress,
+    purchase: StoredPurchase,
     amounts: Amounts,
-    *,
-    at: Instant,
-    was_completed: bool,
-    is_withdrawn: bool,
+    granted: Sequence[ledger.Granted],
 ) -> ChallengeWhy:
-    if was_completed:
+    rewards = [
+        each for each in granted if each.rule == one.key and each.reason is ledger.Reason.CHALLENGE
+    ]
+    has_completed = any(
+        each.rule is EarnedRule.CHALLENGE and each.challenge == one.key
+        for each in purchase.outcome.earned
+    )
+    if has_completed or rewards:
+        is_withdrawn = any(each.undone == each.amount for each in rewards)
         return ChallengeWhy.WITHDRAWN if is_withdrawn else ChallengeWhy.COMPLETED
     if not amounts.eligible_minor and not amounts.departments:
         return ChallengeWhy.NOT_COUNTED
-    if standing.completed_at is not None and standing.completed_at <= at:
+    if one.completed_at is not None and one.completed_at <= purchase.occurred_at:
         return ChallengeWhy.COMPLETED_BEFORE
     return ChallengeWhy.IN_PROGRESS

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from server import messages
 from server.clock import Instant
 from server.edge import nodes, pages
 from server.edge.context import Info
@@ -14,8 +15,11 @@ from server.edge.pages import PageInfo
 from server.edge.permissions import access, query
 from server.edge.scalars import BigInt, Money
 from server.errors import InvalidInput, Path
+from server.members import service as members
 from server.principal import Principal, PrincipalKind, Scope, StaffRole
-from server.purchases import service
+from server.programme import service as programme
+from server.purchases import explaining, service
+from server.purchases.explanation_types import PurchaseExplanation, shown_explanation
 from server.purchases.graphql import (
     CashbackAccrued,
     EarnedPoints,
@@ -117,6 +121,29 @@ class Purchase(Node):
             )
             for each in await info.context.loader(_returns).load(self.number)
         ]
+
+    @computed(
+        description="Line by line, what earned what and, where nothing, why not; in words of the "
+        "caller's language, or of the member's where the caller states none."
+    )
+    async def explain(self, info: Info) -> PurchaseExplanation:
+        """The purchase, explained."""
+        found, locale = await info.context.loader(_explanations).load(self.number)
+        language = info.context.asked_language or messages.language_of_locale(locale)
+        return shown_explanation(found, language)
+
+
+async def _explanations(
+    purchase_ids: list[int],
+) -> Sequence[tuple[explaining.PurchaseExplanation, str]]:
+    stored = await service.purchases_by_id(purchase_ids)
+    wanted = [stored[purchase_id] for purchase_id in purchase_ids]
+    found = await explaining.explain(wanted, await programme.rulebook())
+    profiles = await members.profiles({each.member_id for each in wanted})
+    return [
+        (each, profiles[purchase.member_id].locale)
+        for each, purchase in zip(found, wanted, strict=True)
+    ]
 
 
 @strawberry.type(description="A purchase with its place in the list.")

@@ -101,11 +101,10 @@ async def cancel_redemption(reference: VoucherReference, *, now: Instant) -> Red
     published = (await programme.rulebook()).at(now)
     voucher = await found(reference)
     voucher_id = voucher.id
-    owners = await ledger.users(voucher_id)
-    heirs = await members.survivors(owners)
-    concerned = {*owners, *heirs.values(), voucher.member_id}
+    owners = {*await ledger.users(voucher_id), voucher.member_id}
+    concerned = owners | set((await members.survivors(owners)).values())
     async with ledger.journal(concerned, [POINTS], recorded_at=now) as journal:
-        voucher = await _locked(voucher_id)
+        voucher, heirs = await _locked(voucher_id), await members.survivors(concerned)
         if voucher.status != "issued":
             raise errors.spent(voucher.status, reference.path)
         if voucher.remaining_minor != voucher.value_minor:

@@ -17,10 +17,10 @@ async def rich(api: Api, external_id: str, points: int) -> Caller:
     return caller
 
 
-async def give_points(member_id: int, points: int) -> None:
-    """A lot of points that never expires."""
+async def give_points(member_id: int, points: int, *, asset: str = POINTS) -> None:
+    """A lot of points, or of minor units of another asset, that never expires."""
     grant = ledger.Grant(
-        asset=POINTS,
+        asset=asset,
         amount=points,
         earned_at=Instant(0),
         available_at=Instant(0),
@@ -32,6 +32,6 @@ async def give_points(member_id: int, points: int) -> None:
     )
     async with (
         sql.transaction(),
-        ledger.journal([member_id], [POINTS], recorded_at=Instant(0)) as journal,
+        ledger.journal([member_id], [asset], recorded_at=Instant(0)) as journal,
     ):
         journal.grant(member_id, grant)

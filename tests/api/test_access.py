@@ -28,9 +28,12 @@ QUERIES: dict[str, str] = {
     "programme": "{ programme { version } }",
     "programmeVersions": "{ programmeVersions { version } }",
     "payouts": "{ payouts { nodes { id } } }",
+    "adjustments": "{ adjustments { nodes { id } } }",
+    "merges": "{ merges { nodes { id } } }",
     "insights": "{ insights { months { month } } }",
 }
 ANNA: Json = {"externalId": "anna"}
+BASKET: Json = {"netMinor": 1000, "currencyCode": "USD"}
 INPUTS: dict[str, Json] = {
     # Refused for the password or the token, but not before the guard has let them pass.
     "signUp": {"email": "x@example.com", "password": "short", "name": "X"},
@@ -47,6 +50,14 @@ INPUTS: dict[str, Json] = {
     "recordPurchases": {"purchases": [purchase_input()]},
     "redeemPoints": {"points": 1000, "member": ANNA},
     "redeemPointsForMembers": {"redemptions": [{"points": 1000, "member": ANNA}]},
+    "payWithPoints": {"member": ANNA, "basket": BASKET, "points": 10},
+    "payWithCashback": {"member": ANNA, "basket": BASKET},
+    "payWithVoucher": {"voucherCode": "x", "basket": BASKET},
+    "hold": {"member": ANNA, "asset": "POINTS", "points": 10},
+    "settle": {"holdId": global_id("Hold", 17), "basket": BASKET},
+    "release": {"holdId": global_id("Hold", 17)},
+    "cancelPayment": {"paymentId": global_id("Payment", 17)},
+    "cancelRedemption": {"voucherCode": "x"},
     "requestPayout": {"destination": "LT12", "member": ANNA},
     "cancelPayout": {"payoutId": global_id("Payout", 17)},
     "approvePayout": {"payoutId": global_id("Payout", 17)},
@@ -61,6 +72,12 @@ INPUTS: dict[str, Json] = {
     "removeFromHousehold": {"memberId": "x"},
     "changeHouseholdRole": {"memberId": "x", "role": "SPENDER"},
     "dissolveHousehold": {},
+    "adjustBalance": {"member": ANNA, "asset": "POINTS", "points": 5, "reason": "goodwill"},
+    "approveAdjustment": {"adjustmentId": global_id("Adjustment", 17)},
+    "rejectAdjustment": {"adjustmentId": global_id("Adjustment", 17), "note": "unfounded"},
+    "importBalances": {"lines": [{"externalId": "nobody", "points": 5}]},
+    "mergeMembers": {"duplicate": {"externalId": "nobody"}, "survivor": ANNA, "reason": "same"},
+    "undoMerge": {"mergeId": global_id("Merge", 17), "reason": "not the same"},
     "publishProgramme": {"document": demo_text()},
 }
 FIELDS = [(operation, name) for operation, name, _ in root_fields()]
@@ -143,10 +160,18 @@ async def test_what_is_anothers_is_answered_like_what_does_not_exist(api: Api) -
     await give_points(anna.member_id, 1000)
     redeemed = await api.mutate("redeemPoints", {"points": 1000}, anna)
     card = await cards.card_of(anna.member_id)
+    till = await api.key(Scope.POINTS_REDEEM)
+    wish = {"member": ANNA, "basket": BASKET, "points": 10}
+    paid = await api.mutate("payWithPoints", wish, till)
+    held = await api.mutate(
+        "hold", {"member": ANNA, "asset": "POINTS", "points": 10}, till, at=None
+    )
     own = {
         "Member": anna.id,
         "Card": global_id("Card", card.id),
         "Voucher": redeemed["voucher"]["id"],
+        "Payment": paid["payment"]["id"],
+        "Hold": held["hold"]["id"],
     }
     document = "query ($id: ID!) { node(id: $id) { __typename id } }"
     staff = [await api.staff(role) for role in StaffRole]

@@ -147,6 +147,81 @@ async def _redeem_many(api: Api) -> Case:
     return Case(keys[0], given, {"redemptions": wishes[:2]}, keys[1], given)
 
 
+_BASKET: Json = {"netMinor": 5000, "currencyCode": "USD"}
+
+
+async def _tills(api: Api) -> tuple[list[Caller], Json]:
+    """Two tills of one partner, and a member with points and cashback."""
+    member = await rich(api, "anna", 5000)
+    await give_points(member.member_id, 500, asset="USD")
+    tills = [await api.key(Scope.POINTS_REDEEM) for _ in range(2)]
+    return tills, {"member": {"externalId": "anna"}}
+
+
+def _payment(name: str, field: str) -> None:
+    async def prepare(api: Api) -> Case:
+        tills, anna = await _tills(api)
+        wish = {**anna, "basket": _BASKET, field: 100}
+        return Case(tills[0], wish, {**wish, field: 99}, tills[1], wish)
+
+    case(name, "Paid")(prepare)
+
+
+_payment("payWithPoints", "points")
+_payment("payWithCashback", "amountMinor")
+
+
+@case("payWithVoucher", "Paid")
+async def _pay_with_voucher(api: Api) -> Case:
+    tills, anna = await _tills(api)
+    redeemed = await api.mutate("redeemPoints", {**anna, "points": 1000}, tills[0])
+    wish = {"voucherCode": redeemed["voucher"]["code"], "basket": _BASKET, "amountMinor": 100}
+    return Case(tills[0], wish, {**wish, "amountMinor": 99}, tills[1], wish)
+
+
+@case("hold", "Held")
+async def _hold(api: Api) -> Case:
+    tills, anna = await _tills(api)
+    wish = {**anna, "asset": "POINTS", "points": 100, "ttlSeconds": 60}
+    return Case(tills[0], wish, {**wish, "ttlSeconds": 61}, tills[1], wish)
+
+
+def _resolution(name: str, success: str, **more: Json) -> None:
+    async def prepare(api: Api) -> Case:
+        tills, anna = await _tills(api)
+        wish = {**anna, "asset": "CASHBACK", "amountMinor": 100}
+        told = [await api.mutate("hold", wish, tills[0]) for _ in range(3)]
+        one, other, third = ({"holdId": held["hold"]["id"], **more} for held in told)
+        return Case(tills[0], one, other, tills[1], third)
+
+    case(name, success)(prepare)
+
+
+_resolution("settle", "Paid", basket=_BASKET)
+_resolution("release", "HoldReleased")
+
+
+@case("cancelPayment", "PaymentCancelled")
+async def _cancel_payment(api: Api) -> Case:
+    tills, anna = await _tills(api)
+    wish = {**anna, "basket": _BASKET, "points": 100}
+    told = [await api.mutate("payWithPoints", wish, tills[0]) for _ in range(3)]
+    one, other, third = ({"paymentId": paid["payment"]["id"]} for paid in told)
+    return Case(tills[0], one, other, tills[1], third)
+
+
+@case("cancelRedemption", "RedemptionCancelled")
+async def _cancel_redemption(api: Api) -> Case:
+    tills, anna = await _tills(api)
+    told = [
+        (await api.mutate("redeemPoints", {**anna, "points": 1000}, tills[0]))["voucher"]
+        for _ in range(2)
+    ]
+    one = {"voucherId": told[0]["id"]}
+    same = {"voucherCode": told[0]["code"]}
+    return Case(tills[0], one, same, tills[1], {"voucherCode": told[1]["code"]})
+
+
 async def _payouts(api: Api) -> tuple[Caller, list[str]]:
     """A member, and three payouts that they have asked for."""
     anna = await with_cashback(api, 900)
@@ -260,6 +335,73 @@ async def _dissolve(api: Api) -> Case:
     return Case(owners[0], {}, {"householdId": "x"}, owners[1], {})
 
 
+def _five_points(external_id: str) -> Json:
+    member = {"externalId": external_id}
+    return {"member": member, "asset": "POINTS", "points": 5, "reason": "goodwill"}
+
+
+@case("adjustBalance", "BalanceAdjusted")
+async def _adjust(api: Api) -> Case:
+    callers = [await api.staff(StaffRole.SUPPORT) for _ in range(2)]
+    for name in ("anna", "bob"):
+        await enrolled(name)
+    anna, bob = _five_points("anna"), _five_points("bob")
+    return Case(callers[0], anna, bob, callers[1], anna)
+
+
+async def _decide(api: Api) -> Case:
+    """Three adjustments that wait for a second person."""
+    asking, *deciding = [await api.staff(StaffRole.MANAGER) for _ in range(3)]
+    await enrolled("anna")
+    waiting = []
+    for _ in range(3):
+        given = {**_five_points("anna"), "points": 1001}
+        told = await api.mutate("adjustBalance", given, asking)
+        waiting.append({"adjustmentId": told["adjustment"]["id"]})
+    return Case(deciding[0], waiting[0], waiting[1], deciding[1], waiting[2])
+
+
+@case("approveAdjustment", "AdjustmentDecided")
+async def _approve_adjustment(api: Api) -> Case:
+    return await _decide(api)
+
+
+@case("rejectAdjustment", "AdjustmentDecided")
+async def _reject_adjustment(api: Api) -> Case:
+    case = await _decide(api)
+    for given in (case.input, case.other, case.colleagues):
+        given["note"] = "unfounded"
+    return case
+
+
+@case("importBalances", "BalancesImported")
+async def _import_balances(api: Api) -> Case:
+    callers = [await api.staff(StaffRole.MANAGER) for _ in range(2)]
+    await enrolled("anna")
+    lines = [{"externalId": name, "points": 5} for name in ("anna", "nobody")]
+    return Case(callers[0], {"lines": lines}, {"lines": lines[:1]}, callers[1], {"lines": lines})
+
+
+@case("mergeMembers", "MembersMerged")
+async def _merge(api: Api) -> Case:
+    callers = [await api.staff(StaffRole.MANAGER) for _ in range(2)]
+    pairs = []
+    for names in (("a", "b"), ("c", "d"), ("e", "f")):
+        duplicate, survivor = [{"id": global_id("Member", await enrolled(name))} for name in names]
+        pairs.append({"duplicate": duplicate, "survivor": survivor, "reason": "same person"})
+    return Case(callers[0], pairs[0], pairs[1], callers[1], pairs[2])
+
+
+@case("undoMerge", "MergeUndone")
+async def _undo_merge(api: Api) -> Case:
+    case = await _merge(api)
+    merges = []
+    for pair in (case.input, case.other, case.colleagues):
+        told = await api.mutate("mergeMembers", pair, case.caller)
+        merges.append({"mergeId": told["merge"]["id"], "reason": "not the same"})
+    return Case(case.caller, merges[0], merges[1], case.colleague, merges[2])
+
+
 @case("publishProgramme", "PublishedProgramme")
 async def _publish(api: Api) -> Case:
     callers = [await api.staff(StaffRole.MANAGER) for _ in range(2)]
@@ -348,6 +490,7 @@ async def test_eight_at_once_have_one_effect_and_one_answer(api: Api, name: str)
         ("vouchers", 2),
         ("payouts", 1),
         ("holds", 1),
+        ("payments", 1),
         ("programme_versions", 1),
         ("cards", 1),
     ):

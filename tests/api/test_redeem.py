@@ -54,6 +54,7 @@ async def test_a_member_a_till_and_staff_redeem(api: Api, till: Caller) -> None:
                 "id": voucher["id"],
                 "code": voucher["code"],
                 "value": usd(f"{input['points'] // 100}.00"),
+                "remaining": usd(f"{input['points'] // 100}.00"),
                 "points": input["points"],
                 "status": "ISSUED",
                 "issuedAt": NOW_SHOWN,
@@ -66,7 +67,8 @@ async def test_a_member_a_till_and_staff_redeem(api: Api, till: Caller) -> None:
     points = await points_of(api, anna)
     assert (points["available"], points["lifetimeRedeemed"]) == (100, 5000)
     mine = await api.data(
-        "{ me { vouchersIssued vouchers { nodes { id code value { amount currencyCode } points"
+        "{ me { vouchersIssued vouchers { nodes { id code value { amount currencyCode } remaining"
+        " { amount currencyCode } points"
         " status issuedAt } } } }",
         caller=anna,
         at=NOW,

@@ -10,9 +10,19 @@ from server.edge.nodes import global_id
 from server.principal import Scope, StaffRole
 from server.programme import service as programme
 from server.storage import sql
-from tests.api.calling import NOBODY, NOW, NOW_SHOWN, Api, Caller, Json, dump, usd
+from tests.api.calling import (
+    NOBODY,
+    NOW,
+    NOW_SHOWN,
+    Api,
+    Caller,
+    Json,
+    dump,
+    purchase_input,
+    usd,
+)
 from tests.ledger.books import check_books
-from tests.payouts.paying import with_cashback
+from tests.payouts.paying import member_with, with_cashback
 from tests.programme.demo import demo_yaml
 
 IBAN = "LT12 1000 0111 0100 1000"
@@ -117,6 +127,29 @@ async def test_everything_is_asked_for_by_leaving_the_amount_out(api: Api) -> No
     told = await api.mutate("requestPayout", {"destination": IBAN}, anna)
     assert told["payout"]["amount"] == usd("5.00")
     assert (await asked(api, bob, None))["payout"]["amount"] == usd("0.70")
+
+
+@pytest.mark.parametrize(
+    ("currency", "per_major", "asked_for", "short"),
+    [("JPY", 1, "250", "750"), ("TND", 1000, "0.250", "0.750")],
+)
+async def test_amounts_have_the_digits_of_the_currency(
+    api: Api, currency: str, per_major: int, asked_for: str, short: str
+) -> None:
+    identity = {
+        ("programme", "currency"): currency,
+        ("programme", "minor_units_per_major"): per_major,
+    }
+    with clock.moved_to(NOW):
+        async with sql.transaction():
+            await programme.publish(demo_yaml({**identity}), published_by="test")
+    anna = await api.signed_in(await member_with(500, currency=currency))
+    told = await asked(api, anna, 250)
+    assert told["payout"]["amount"] == {"amount": asked_for, "currencyCode": currency}
+    told = await asked(api, anna, 1000)
+    assert told["shortBy"] == {"amount": short, "currencyCode": currency}
+    shown = (await api.data(MINE, caller=anna, at=NOW))["me"]["cashback"]
+    assert shown["held"] == shown["available"] == {"amount": asked_for}
 
 
 async def test_refused_amounts_say_what_is_missing(api: Api) -> None:
@@ -311,7 +344,11 @@ async def test_a_destination_stands_in_one_place_alone(
 async def test_what_is_owed_to_members_is_less_by_what_was_paid_out(api: Api) -> None:
     anna, manager = await with_cashback(api, 500), await api.staff(StaffRole.MANAGER)
     till = await api.key(*Scope)
-    await api.record(till, member={"id": anna.id})  # a month is shown once it has a purchase
+    # A month is shown once it has a purchase.
+    purchase = {"idempotencyKey": "k", "purchase": purchase_input(member={"id": anna.id})}
+    document = "mutation ($i: RecordPurchaseInput!) { recordPurchase(input: $i) { __typename } }"
+    told = await api.data(document, {"i": purchase}, till, at=NOW)
+    assert told["recordPurchase"]["__typename"] == "RecordedPurchase"
 
     async def outstanding() -> str:
         document = "{ insights { months { cashbackOutstandingMinor } } }"

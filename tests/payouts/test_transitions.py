@@ -200,6 +200,20 @@ async def test_what_comes_back_after_its_own_expiry_lives_on_for_the_days_of_gra
     await check_books()
 
 
+async def test_what_comes_back_goes_to_whom_the_member_was_merged_into(database: Address) -> None:
+    await published()
+    member, survivor = await member_with(500), await member_with(100)
+    payout = await payout_that_is("paid", member, 400)
+    async with sql.transaction():
+        await sql.execute("UPDATE members SET merged_into = $1 WHERE id = $2", survivor, member)
+        await sql.execute("UPDATE payouts SET member_id = $1", survivor)
+    failed = await change(PayoutStatus.FAILED, survivor)(payout.id)
+    assert failed.member_id == survivor
+    assert (await balance(member)).available == 100
+    assert (await balance(survivor)).available == 500
+    await check_books()
+
+
 async def test_what_is_given_up_after_its_own_expiry_has_lapsed(database: Address) -> None:
     await published()
     member = await member_with(500, expires_at=later(5))

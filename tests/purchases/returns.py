@@ -23,9 +23,7 @@ Wish = tuple[int, int] | tuple[int, int, str]
 """A line's number with units, or with minor units and the word "minor"."""
 
 
-def return_draft(
-    number: str, purchase: str, when: str | Instant, *wishes: Wish
-) -> ReturnDraft:
+def return_draft(number: str, purchase: str, when: str | Instant, *wishes: Wish) -> ReturnDraft:
     """A return of some lines of the purchase, or of all that is left of it without any."""
     lines = tuple(
         LineReturn(wish[0], amount_minor=wish[1])

@@ -13,27 +13,23 @@ from server import clock
 from server.cards.service import MemberReference
 from server.clock import Instant
 from server.errors import DomainError, InsufficientPoints
-from server.ledger import service as ledger
-from server.members import service as members
 from server.money import POINTS
 from server.payments import service as payments
 from server.payments.service import Basket
 from server.purchases import service as purchases
+from server.purchases.rules import Line
 from server.purchases.service import (
     LineReturn,
     PurchaseReference,
-    RecordedPurchase,
     ReturnDraft,
     ReturnedPurchase,
 )
 from server.storage import sql
 from server.storage.database import Address
-from tests.ledger.books import check_books
 from tests.playing import undone
 from tests.properties import trying
 from tests.purchases.baskets import PARTNER, Changes, at, draft, publish, recorded
 from tests.purchases.returns import balance, spend, take_back
-from server.purchases.rules import Line
 
 FIRST = at("2017-03-01T10:00")
 DAY = 86_400 * clock.MICROSECONDS_PER_SECOND
@@ -135,7 +131,9 @@ class Story:
     async def left(self, purchase_id: int) -> list[Any]:
         return (await purchases.lines_of([purchase_id]))[purchase_id]
 
-    async def give(self, purchase_id: int, chosen: list[LineReturn] | None) -> ReturnedPurchase | None:
+    async def give(
+        self, purchase_id: int, chosen: list[LineReturn] | None
+    ) -> ReturnedPurchase | None:
         """Returns, if there is anything to; it never makes the member richer."""
         left = await self.left(purchase_id)
         if chosen == [] or not any(state.is_left for state in left):
@@ -191,11 +189,138 @@ async def play(story: Story, data: st.DataObject, *, steps: int, returns: bool) 
         elif what == "s":
             await story.spend(data.draw(st.integers(1, 2000), label="points"))
         elif what == "d":
-            story.now = Instant(story.now + data.draw(st.integers(1, 12)) * DAY)
+            story.now = Instant(story.now + data.draw(st.integers(1, 9)) * DAY)
         else:
             purchase_id = data.draw(st.sampled_from(sorted(story.bought)))
             left = await story.left(purchase_id)
             await story.give(purchase_id, data.draw(wishes([], left)))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what is returned of one line of one purchase."""
+
+    purchase_id: int
+    wish: LineReturn
+
+
+async def drawn_parts(story: Story, data: st.DataObject) -> list[Part]:
+    """For each line some units, or some of its net, in parts; of some purchases all that cost."""
+    parts: list[Part] = []
+    for purchase_id in sorted(story.bought):
+        whole = data.draw(st.booleans(), label="whole")
+        for number, state in enumerate(await story.left(purchase_id)):
+            kind = "minor"
+            if not whole:
+                kind = data.draw(st.sampled_from(("units", "minor", "nothing")), label="kind")
+            most = {"units": state.quantity_left, "minor": max(0, state.minor_left)}.get(kind, 0)
+            left = most if whole else data.draw(st.integers(0, most), label="how much")
+            while left:
+                size = data.draw(st.just(left) | st.integers(1, left), label="part")
+                left -= size
+                wish = (
+                    LineReturn(number, quantity=size)
+                    if kind == "units"
+                    else LineReturn(number, amount_minor=size)
+                )
+                parts.append(Part(purchase_id, wish))
+    return parts
+
+
+def together(parts: Sequence[Part]) -> list[tuple[int, list[LineReturn]]]:
+    """All parts of one purchase in one return."""
+    wanted: dict[int, dict[int, LineReturn]] = {}
+    for part in parts:
+        of_purchase = wanted.setdefault(part.purchase_id, {})
+        before = of_purchase.get(part.wish.number, LineReturn(part.wish.number))
+        of_purchase[part.wish.number] = LineReturn(
+            part.wish.number,
+            quantity=None
+            if part.wish.quantity is None
+            else part.wish.quantity + (before.quantity or 0),
+            amount_minor=None
+            if part.wish.amount_minor is None
+            else part.wish.amount_minor + (before.amount_minor or 0),
+        )
+    return [(purchase_id, list(lines.values())) for purchase_id, lines in wanted.items()]
+
+
+class _Back(Exception):
+    """Ends a way, so that another can be tried from the same place."""
+
+
+async def after(story: Story, returns: Sequence[tuple[int, list[LineReturn]]]) -> dict[str, Any]:
+    """How everything stands after these returns, of which nothing stays."""
+    try:
+        async with sql.transaction():
+            for purchase_id, wanted in returns:
+                await story.give(purchase_id, wanted)
+            found = await state_of_all()
+            raise _Back
+    except _Back:
+        return found
+
+
+@trying(40)
+@given(data=st.data())
+async def test_neither_the_order_of_returns_matters_nor_in_how_many_parts_they_come(
+    database: Address, data: st.DataObject
+) -> None:
+    async with undone():
+        await publish(RULES)
+        story = Story()
+        await play(story, data, steps=8, returns=False)
+        parts = await drawn_parts(story, data)
+        shuffled = data.draw(st.permutations(parts), label="order")
+        ways = [[(part.purchase_id, [part.wish]) for part in way] for way in (parts, shuffled)]
+        first, *others = [await after(story, way) for way in (*ways, together(parts))]
+        for other in others:
+            assert other == first
+
+
+@trying(30)
+@given(data=st.data(), policy=st.sampled_from(("only_pending", "within_balance")))
+async def test_challenges_completed_again_never_mint_whatever_the_policy(
+    database: Address, data: st.DataObject, policy: str
+) -> None:
+    async with undone():
+        await publish(
+            RULES
+            | {
+                ("returns",): {"policy": policy},
+                ("points", "base"): {"points": 0, "per_minor": 1},
+                ("points", "category_bonus", 0, "points"): 0,
+            }
+        )
+        story = Story()
+        await play(story, data, steps=14, returns=True)
+        await check_rewards()
+        for purchase_id in data.draw(st.permutations(sorted(story.bought)), label="order"):
+            await story.give(purchase_id, None)
+            await check_rewards()
+
+
+async def check_rewards() -> None:
+    """What a challenge has given and nobody took back is what its completions are worth now, and
+    what the member has kept."""
+    worth_of = {"weekly_visits": 50, "departments": 100, "month_spend": 150}
+    totals = await sql.fetch(
+        "SELECT challenge, completion_count, streak_count, kept_points FROM challenge_totals"
+    )
+    for challenge, completions, streaks, kept in totals:
+        rows = await sql.fetch(
+            "SELECT COALESCE(SUM(amount - undone), 0) FROM lots WHERE rule = $1", challenge
+        )
+        taken = await sql.fetch(
+            "SELECT COALESCE(SUM(amount), 0) FROM lots WHERE rule = $1", challenge
+        )
+        recovered = await sql.fetch(
+            "SELECT COALESCE(SUM(amount), 0) FROM postings WHERE rule = $1 AND credit = 'reversed'",
+            challenge,
+        )
+        standing = worth_of[challenge] * completions + 200 * streaks
+        assert taken[0][0] - recovered[0][0] == standing + kept
+        assert rows[0][0] <= standing
 
 
 @trying(40)

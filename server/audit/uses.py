@@ -1,0 +1,122 @@
+"""Checking that what vouchers, payments, payouts, gifts, staff and files say was really posted."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from server.audit import queries
+from server.audit.batches import Batch
+from server.audit.rules import Check
+from server.storage import sql
+
+_OWN = ("member", "held", "owed")
+_Posted = Mapping[int, Mapping[tuple[str, str], int]]
+"""By reference: what was taken to a side of the programme's, less what came back, by asset."""
+
+_VOUCHERS = "id, member_id, points, value_minor, status, remaining_minor"
+_PAYMENTS = "id, member_id, kind, asset, amount, restored_amount, hold_id, cancelled_at, value_minor, restored_minor"
+_PAYOUTS = "id, member_id, hold_id, amount_minor, currency, status"
+_HOLD_OF_PAYOUT = {
+    "requested": (None,),
+    "approved": (None,),
+    "rejected": ("released",),
+    "cancelled": ("released",),
+    "paid": ("settled",),
+    "failed": ("settled", "released"),
+}
+
+
+async def check_uses(batch: Batch) -> None:
+    """Each use of value is what its postings say, whoever's value it took; and what postings refer
+    to exists."""
+    of_batch = {
+        table: await queries.chosen(table, columns, batch.member_ids)
+        for table, columns in (
+            ("vouchers", _VOUCHERS),
+            ("payments", _PAYMENTS),
+            ("payouts", _PAYOUTS),
+            ("adjustments", "id, member_id, asset, amount, status"),
+            ("balance_import_lines", "id, member_id, asset, amount"),
+        )
+    }
+    of_batch["gifts"] = await queries.chosen(
+        "gifts", "id, giver_id, asset, amount", batch.member_ids, by="giver_id"
+    )
+    references = {row[0] for rows in of_batch.values() for row in rows}
+    posted, received = await _posted(references | batch.walked.transfers.keys())
+    _check_conservation(batch, posted)
+    await _check_vouchers(batch, of_batch["vouchers"], posted)
+    await _check_payments(batch, of_batch["payments"], posted)
+    await _check_payouts(batch, of_batch["payouts"], posted)
+    for gift_id, giver_id, asset, amount in of_batch["gifts"]:
+        row = ("gifts", gift_id, giver_id)
+        for what in ("gift_sent", "gift_received"):
+            _same(batch, row, f"amount by what was posted as {what}",
+                  received.get((gift_id, asset, what), 0), amount)  # fmt: skip
+    for adjustment_id, member_id, asset, amount, status in of_batch["adjustments"]:
+        given = -_net(posted, adjustment_id, asset, "adjusted")
+        row = ("adjustments", adjustment_id, member_id)
+        said = amount if status == "applied" else 0
+        _same(batch, row, f"amount of what is {status}, by its postings", given, said)
+    for line_id, member_id, asset, amount in of_batch["balance_import_lines"]:
+        row = ("balance_import_lines", line_id, member_id)
+        _same(batch, row, "amount by its postings", -_net(posted, line_id, asset, "opened"), amount)
+    known = {table: {row[0] for row in rows} for table, rows in of_batch.items()}
+    await _check_references(batch, known)
+
+
+def _same(batch: Batch, row: tuple[str, int, int], what: str, expected: object, found: object) -> None:
+    batch.found.same(Check.USES, row, what, expected=expected, found=found)
+
+
+async def _posted(
+    references: set[int],
+) -> tuple[dict[int, dict[tuple[str, str], int]], dict[tuple[int, str, str], int]]:
+    """The net by reference, asset and side; and what was moved by reference, asset and reason."""
+    net: dict[int, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
+    moved: dict[tuple[int, str, str], int] = defaultdict(int)
+    for reference, asset, debit, credit, reason, amount in await queries.posted(references):
+        moved[reference, asset, reason] += amount
+        if debit in _OWN and credit not in _OWN:
+            net[reference][asset, credit] += amount
+        elif credit in _OWN and debit not in _OWN:
+            net[reference][asset, debit] -= amount
+    return net, moved
+
+
+def _net(posted: _Posted, reference: int, asset: str, side: str) -> int:
+    return posted.get(reference, {}).get((asset, side), 0)
+
+
+def _check_conservation(batch: Batch, posted: _Posted) -> None:
+    """What left one member on its way to another has arrived: each movement nets to nothing, so all
+    of them together do."""
+    for reference, posting in batch.walked.transfers.items():
+        for (asset, side), amount in posted.get(reference, {}).items():
+            if side == "transferred" and amount:
+                batch.found.add(
+                    Check.CONSERVATION,
+                    ("postings", posting[0], posting[1]),
+                    f"{asset} under way between members, by reference {reference}",
+                    expected=0,
+                    found=amount,
+                )
+
+
+async def _check_vouchers(batch: Batch, rows: list[sql.Row], posted: _Posted) -> None:
+    used: dict[int, int] = defaultdict(int)
+    columns = "voucher_id, amount, restored_amount"
+    ids = [row[0] for row in rows]
+    spent = [row[0] for row in rows if row[3] != row[5]]
+    for voucher_id, amount, back in (
+        await _payments_of(batch, spent, columns) if spent else ()
+    ):
+        used[voucher_id] += amount - back
+    assert len(ids) == len(rows)
+    for voucher_id, member_id, points, value_minor, status, remaining in rows:
+        row = ("vouchers", voucher_id, member_id)
+        is_cancelled = status == "cancelled"
+        taken = _net(posted, voucher_id, "POINTS", "redeemed")
+        said = 0 if is_cancelled else points
+        _same(batch, row, "points by its postings", taken, said)
+        left = 0 if is_cancelled else value_minor - used[voucher_id]
+        _same(batch, row, "remaining_minor by its payments", left, remaining)
