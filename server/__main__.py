@@ -274,6 +274,24 @@ def import_balances(
         raise typer.Exit(EXIT_REFUSED)
 
 
+@cli.command("audit")
+def audit_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Proves that every balance follows from the journal, and tiers, challenges and cashback from
+    the purchases; the server may run meanwhile.
+
+    Exit code 0: all is well. 1: something is not; the first row of each check that is wrong is
+    printed. 2: the database can't be opened.
+    """
+    from server.audit import commands as audit  # noqa: PLC0415 - only this command needs it
+
+    settings = _settings(data=data, database=database)
+    raise typer.Exit(audit.audit(settings.address, as_json=as_json))
+
+
 @cli.command()
 def replay(
     programme: Annotated[Path, typer.Option(help="The programme file (YAML).")],

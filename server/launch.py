@@ -90,6 +90,7 @@ async def _prepare_and_serve(
     async with database.opened(address, pool_size=settings.pool_size):
         from server import logs  # noqa: PLC0415 - slow to load; what is wrong has been said before
         from server.app import create_app  # noqa: PLC0415 - same
+        from server.audit.jobs import auditing  # noqa: PLC0415 - same
         from server.edge.metrics import Metrics  # noqa: PLC0415 - same
 
         logs.configure()
@@ -98,7 +99,10 @@ async def _prepare_and_serve(
                 await migrate.apply_pending(say)
             await _prepare(settings, say)
         metrics = Metrics()
-        async with _showing(metrics, listening.metrics):
+        async with (
+            _showing(metrics, listening.metrics),
+            auditing(metrics, interval_seconds=settings.audit_interval_seconds),
+        ):
             await serve(
                 create_app(settings, opens_database=False, metrics=metrics),
                 listening.api,

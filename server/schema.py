@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from server.adjustments.graphql import AdjustmentMutations, AdjustmentQueries
+from server.audit.graphql import AuditQueries
 from server.cards.graphql import Card, CardMutations
 from server.edge.limits import document_shape, document_size
 from server.edge.reporting import Reporting
@@ -39,6 +40,7 @@ class Query(
     AdjustmentQueries,
     MergingQueries,
     InsightsQueries,
+    AuditQueries,
 ):
     """The root of queries."""
 

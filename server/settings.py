@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     issuer: str | None = None
     audience: str = DEFAULT_AUDIENCE
     pool_size: int = Field(default=10, ge=1, le=100)
+    audit_interval_seconds: int = Field(default=60, ge=0, le=86_400)  # 0 is no audit while serving
 
     @field_validator("database")
     @classmethod

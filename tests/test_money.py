@@ -65,3 +65,22 @@ def test_shares_of_parts_are_never_more_than_the_share_of_the_whole(
     of_parts = sum(money.floor_basis_points(part, rate) for part in parts)
     assert 0 <= whole - of_parts < len(parts)
     assert whole <= sum(parts)
+
+
+@given(amount=st.integers(0, LARGEST), weights=st.lists(st.integers(0, LARGEST), min_size=1))
+def test_a_split_adds_up_and_no_part_is_a_unit_off_its_share(
+    amount: int, weights: list[int]
+) -> None:
+    total = sum(weights)
+    if not total:
+        amount = 0
+    parts = money.split_in_proportion(amount, weights)
+    assert sum(parts) == amount
+    for part, weight in zip(parts, weights, strict=True):
+        assert abs(part * total - amount * weight) < max(1, total)
+
+
+def test_units_left_over_go_where_most_was_lost_of_equals_to_the_first() -> None:
+    assert money.split_in_proportion(100, [1, 1, 1]) == [34, 33, 33]
+    assert money.split_in_proportion(10, [1, 2, 4]) == [1, 3, 6]
+    assert money.split_in_proportion(0, []) == []

@@ -21,6 +21,7 @@ class Batch:
     accounts: Mapping[int, sql.Row]  # ACCOUNT_COLUMNS by id
     walked: Walked
     found: Findings
+    joined: frozenset[int]  # those who were in a merge, as it stands or undone
 
 
 async def walked(member_ids: Collection[int], book: Rulebook, found: Findings) -> Batch:
@@ -39,7 +40,9 @@ async def walked(member_ids: Collection[int], book: Rulebook, found: Findings) -
         walk.finish()
     found.member_count += len(member_ids)
     found.account_count += len(accounts)
-    return Batch(member_ids, book, accounts, result, found)
+    merges = await queries.merges(member_ids)
+    joined = frozenset(member_id for merge in merges for member_id in merge)
+    return Batch(member_ids, book, accounts, result, found, joined)
 
 
 async def _pages(accounts: Mapping[int, sql.Row]) -> AsyncIterator[Collection[sql.Row]]:

@@ -1,7 +1,6 @@
 """Checking lots and holds against the journal."""
 
 from collections import defaultdict
-from collections.abc import Callable
 
 from server import clock
 from server.audit import queries
@@ -16,8 +15,10 @@ from server.money import POINTS
 from server.programme.service import PublishedProgramme
 from server.storage import sql
 
-_AT_ONCE = frozenset({Reason.WELCOME, Reason.CHALLENGE, Reason.STREAK, Reason.ADJUSTMENT})
-"""Points that the rules make available when they are earned."""
+_OF_RULES_POINTS = frozenset(
+    {Reason.PURCHASE, Reason.WELCOME, Reason.CHALLENGE, Reason.STREAK, Reason.ADJUSTMENT}
+)
+"""Points whose times the programme's rules set."""
 
 
 async def check_lots(batch: Batch) -> None:
@@ -38,9 +39,8 @@ async def check_lots(batch: Batch) -> None:
             open_values[lot[2]] = max(open_values.get(lot[2], Instant(0)), lot[8])
         if tally.returned and lot[13] is not None:
             roots.setdefault(lot[13], None)
-        if tally.returned or lot[14]:
-            if lot[13] is None or lot[14]:
-                roots[lot_id] = tally
+        if lot[14] or (tally.returned and lot[13] is None):
+            roots[lot_id] = tally
     await _check_undone(batch, roots)
     _check_debts(batch, open_values)
     _check_origins(batch, await _origins(batch))
@@ -48,26 +48,26 @@ async def check_lots(batch: Batch) -> None:
 
 def _check_terms(batch: Batch, lot: sql.Row) -> None:
     """Hold the times of a lot that the programme's rules made against its version's rules."""
-    row = ("lots", lot[0], lot[1])
+    reason, reference, origin_id = lot[9], lot[12], lot[13]
+    if origin_id is not None or (reference is None and reason != Reason.WELCOME):
+        return
     is_points = batch.accounts[lot[2]][2] == POINTS
-    if lot[13] is None and (lot[9] in _AT_ONCE or lot[9] == Reason.PURCHASE) and lot[11] and is_points:
-        published = _published(batch, lot)
-        if published is None:
-            return
-        pending = published.programme.points.purchase_pending_days if lot[9] == Reason.PURCHASE else 0
-        available, expires = _points_terms(published, lot[6], pending)
-        batch.found.same(Check.LOTS, row, "available_at", expected=available, found=lot[7])
-        batch.found.same(Check.LOTS, row, "expires_at", expected=expires, found=lot[8])
-    elif lot[9] == Reason.CASHBACK and lot[13] is None:
-        published = _published(batch, lot)
-        if published is None:
-            return
-        rules = published.programme
-        available = enrolment.available_at(
-            lot[6], rules.cashback.pending_days, rules.programme.timezone
-        )
-        batch.found.same(Check.LOTS, row, "available_at", expected=available, found=lot[7])
-        batch.found.same(Check.LOTS, row, "expires_at", expected=NEVER, found=lot[8])
+    if reason not in (_OF_RULES_POINTS if is_points else (Reason.CASHBACK,)):
+        return
+    published = _published(batch, lot)
+    if published is None:
+        return
+    rules, zone = published.programme, published.programme.programme.timezone
+    if is_points:
+        pending_days = rules.points.purchase_pending_days if reason == Reason.PURCHASE else 0
+        day = clock.local_day(lot[6], zone)
+        expires_at = clock.start_of_day(clock.LocalDay(day + rules.points.expiry_days), zone)
+    else:
+        pending_days, expires_at = rules.cashback.pending_days, NEVER
+    available_at = enrolment.available_at(lot[6], pending_days, zone)
+    row = ("lots", lot[0], lot[1])
+    batch.found.same(Check.LOTS, row, "available_at", expected=available_at, found=lot[7])
+    batch.found.same(Check.LOTS, row, "expires_at", expected=expires_at, found=lot[8])
 
 
 def _published(batch: Batch, lot: sql.Row) -> PublishedProgramme | None:
@@ -82,18 +82,6 @@ def _published(batch: Batch, lot: sql.Row) -> PublishedProgramme | None:
         found=lot[11],
     )
     return None
-
-
-def _points_terms(
-    published: PublishedProgramme, earned_at: Instant, pending_days: int
-) -> tuple[Instant, Instant]:
-    zone = published.programme.programme.timezone
-    day = clock.local_day(earned_at, zone)
-    last = clock.LocalDay(day + published.programme.points.expiry_days)
-    available = earned_at
-    if pending_days:
-        available = clock.start_of_day(clock.LocalDay(day + pending_days), zone)
-    return available, clock.start_of_day(last, zone)
 
 
 async def _check_undone(batch: Batch, roots: dict[int, LotTally | None]) -> None:
@@ -181,7 +169,9 @@ def _check_origins(batch: Batch, elsewhere: set[int]) -> None:
 async def check_holds(batch: Batch) -> None:
     """What the journal has as held is what the holds' portions hold, lot by lot; and each hold of
     the members has reserved, settled and released what its row says."""
-    portions = await queries.chosen("held_portions", PORTION_COLUMNS, batch.accounts, by="account_id")
+    portions = await queries.chosen(
+        "held_portions", PORTION_COLUMNS, batch.accounts, by="account_id"
+    )
     _check_portions(batch, portions)
     own = await queries.chosen("holds", HOLD_COLUMNS, batch.member_ids)
     if own:
@@ -210,8 +200,8 @@ def _check_portions(batch: Batch, portions: list[sql.Row]) -> None:
     first = {portion[4]: portion for portion in reversed(portions)}
     for lot_id, tally in batch.walked.lots.items():
         if tally.held != held.get(lot_id, 0):
-            portion = first.get(lot_id)
-            row = ("held_portions", portion[0], portion[2]) if portion else None
+            named = first.get(lot_id)
+            row = ("held_portions", named[0], named[2]) if named else None
             batch.found.add(
                 Check.HOLDS,
                 row or ("lots", lot_id, tally.row[1]),
@@ -224,9 +214,10 @@ def _check_portions(batch: Batch, portions: list[sql.Row]) -> None:
 def _check_portion(batch: Batch, portion: sql.Row, hold: sql.Row | None) -> None:
     row = ("held_portions", portion[0], portion[2])
     tally = batch.walked.lots.get(portion[4])
-    same: Callable[[str, object, object], bool] = lambda what, expected, is_found: (  # noqa: E731
-        batch.found.same(Check.HOLDS, row, what, expected=expected, found=is_found)
-    )
+
+    def same(what: str, expected: object, found: object) -> None:
+        batch.found.same(Check.HOLDS, row, what, expected=expected, found=found)
+
     if tally is None or hold is None:
         batch.found.add(
             Check.HOLDS, row, "lot and hold", expected="of this account", found=portion[4]
@@ -252,7 +243,9 @@ async def _check_holds(batch: Batch, own: list[sql.Row]) -> None:
             freed[reference] += amount
     reserved: dict[int, int] = defaultdict(int)
     still: dict[int, int] = defaultdict(int)
-    for row in await queries.chosen("held_portions", "hold_id, amount, remaining", ids, by="hold_id"):
+    for row in await queries.chosen(
+        "held_portions", "hold_id, amount, remaining", ids, by="hold_id"
+    ):
         reserved[row[0]] += row[1]
         still[row[0]] += row[2]
     for hold in own:

@@ -263,7 +263,5 @@ class _Purchase:
         )
         remains = min(whole, baskets.cashback_before_caps(left, self._terms, tier))
         accrued = min(first.accrued_minor, remains)
-        self._check_lot(
-            Reason.CASHBACK, first.accrued_minor, undone=first.accrued_minor - accrued
-        )
+        self._check_lot(Reason.CASHBACK, first.accrued_minor, undone=first.accrued_minor - accrued)
         return accrued, remains - accrued

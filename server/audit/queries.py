@@ -39,8 +39,8 @@ async def chosen(
     return rows
 
 
-async def merged_members(member_ids: Iterable[int]) -> Sequence[sql.Row]:
-    """(duplicate's id, survivor's id) of the merges that stand and concern one of the members."""
+async def merges(member_ids: Iterable[int]) -> Sequence[sql.Row]:
+    """(duplicate's id, survivor's id) of the merges, undone or not, of the members."""
     values = sql.padded(member_ids)
     wanted = sql.placeholders(len(values))
     return await sql.fetch(
@@ -88,8 +88,9 @@ async def posted(references: Iterable[int]) -> list[sql.Row]:
     for start in range(0, len(wanted), IDS_PER_STATEMENT):
         values = sql.padded(wanted[start : start + IDS_PER_STATEMENT])
         rows += await sql.fetch(
-            "SELECT p.reference, a.asset, p.debit, p.credit, p.reason, CAST(SUM(p.amount) AS BIGINT)"
-            " FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
+            "SELECT p.reference, a.asset, p.debit, p.credit, p.reason,"
+            " CAST(SUM(p.amount) AS BIGINT) FROM postings p"
+            " JOIN ledger_accounts a ON a.id = p.account_id"
             f" WHERE p.reference IN ({sql.placeholders(len(values))}) AND p.debit <> 'issued'"
             " GROUP BY p.reference, a.asset, p.debit, p.credit, p.reason",
             *values,
@@ -112,9 +113,7 @@ async def families(root_ids: Iterable[int]) -> list[sql.Row]:
         places = sql.placeholders(len(values))
 
         def of(reason: str) -> str:
-            return (
-                f"CAST(SUM(CASE WHEN p.reason = '{reason}' THEN p.amount ELSE 0 END) AS BIGINT)"
-            )
+            return f"CAST(SUM(CASE WHEN p.reason = '{reason}' THEN p.amount ELSE 0 END) AS BIGINT)"
 
         rows += await sql.fetch(
             f"SELECT f.root, {of('expiry')}, {of('return')} FROM (SELECT id AS root, id FROM lots"

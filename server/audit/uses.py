@@ -1,11 +1,12 @@
 """Checking that what vouchers, payments, payouts, gifts, staff and files say was really posted."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from server.audit import queries
 from server.audit.batches import Batch
 from server.audit.rules import Check
+from server.money import POINTS
 from server.storage import sql
 
 _OWN = ("member", "held", "owed")
@@ -13,7 +14,10 @@ _Posted = Mapping[int, Mapping[tuple[str, str], int]]
 """By reference: what was taken to a side of the programme's, less what came back, by asset."""
 
 _VOUCHERS = "id, member_id, points, value_minor, status, remaining_minor"
-_PAYMENTS = "id, member_id, kind, asset, amount, restored_amount, hold_id, cancelled_at, value_minor, restored_minor"
+_PAYMENTS = (
+    "id, member_id, kind, asset, amount, restored_amount, hold_id, cancelled_at, value_minor,"
+    " restored_minor, voucher_id"
+)
 _PAYOUTS = "id, member_id, hold_id, amount_minor, currency, status"
 _HOLD_OF_PAYOUT = {
     "requested": (None,),
@@ -44,7 +48,7 @@ async def check_uses(batch: Batch) -> None:
     references = {row[0] for rows in of_batch.values() for row in rows}
     posted, received = await _posted(references | batch.walked.transfers.keys())
     _check_conservation(batch, posted)
-    await _check_vouchers(batch, of_batch["vouchers"], posted)
+    await _check_vouchers(batch, of_batch["vouchers"], of_batch["payments"], posted)
     await _check_payments(batch, of_batch["payments"], posted)
     await _check_payouts(batch, of_batch["payouts"], posted)
     for gift_id, giver_id, asset, amount in of_batch["gifts"]:
@@ -64,7 +68,9 @@ async def check_uses(batch: Batch) -> None:
     await _check_references(batch, known)
 
 
-def _same(batch: Batch, row: tuple[str, int, int], what: str, expected: object, found: object) -> None:
+def _same(
+    batch: Batch, row: tuple[str, int, int], what: str, expected: object, found: object
+) -> None:
     batch.found.same(Check.USES, row, what, expected=expected, found=found)
 
 
@@ -102,21 +108,83 @@ def _check_conservation(batch: Batch, posted: _Posted) -> None:
                 )
 
 
-async def _check_vouchers(batch: Batch, rows: list[sql.Row], posted: _Posted) -> None:
+async def _check_vouchers(
+    batch: Batch, rows: list[sql.Row], payments: list[sql.Row], posted: _Posted
+) -> None:
     used: dict[int, int] = defaultdict(int)
-    columns = "voucher_id, amount, restored_amount"
-    ids = [row[0] for row in rows]
-    spent = [row[0] for row in rows if row[3] != row[5]]
-    for voucher_id, amount, back in (
-        await _payments_of(batch, spent, columns) if spent else ()
-    ):
-        used[voucher_id] += amount - back
-    assert len(ids) == len(rows)
+    for payment in payments:
+        if payment[10] is not None:
+            used[payment[10]] += payment[4] - payment[5]
+    unlike = {row[0] for row in rows if row[4] != "cancelled" and row[3] - used[row[0]] != row[5]}
+    # Parting a merge leaves a voucher's payments with the member who made them: looked for only
+    # where something seems wrong, because no index finds them.
+    for voucher_id in unlike:
+        found = await queries.chosen(
+            "payments", "amount, restored_amount", [voucher_id], by="voucher_id"
+        )
+        used[voucher_id] = sum(amount - back for amount, back in found)
     for voucher_id, member_id, points, value_minor, status, remaining in rows:
         row = ("vouchers", voucher_id, member_id)
         is_cancelled = status == "cancelled"
-        taken = _net(posted, voucher_id, "POINTS", "redeemed")
-        said = 0 if is_cancelled else points
-        _same(batch, row, "points by its postings", taken, said)
+        taken = _net(posted, voucher_id, POINTS, "redeemed")
+        _same(batch, row, "points by its postings", taken, 0 if is_cancelled else points)
         left = 0 if is_cancelled else value_minor - used[voucher_id]
         _same(batch, row, "remaining_minor by its payments", left, remaining)
+
+
+async def _check_payments(batch: Batch, rows: list[sql.Row], posted: _Posted) -> None:
+    holds = await _holds(row[6] for row in rows)
+    for payment in rows:
+        row = ("payments", payment[0], payment[1])
+        asset, amount, restored, hold_id = payment[3], payment[4], payment[5], payment[6]
+        if payment[2] != "voucher":
+            taken = _net(posted, payment[0], asset, "redeemed")
+            _same(batch, row, "amount less restored_amount, by its postings", taken,
+                  amount - restored)  # fmt: skip
+        if payment[7] is not None:
+            _same(batch, row, "restored_amount of a cancelled payment", amount, restored)
+        elif payment[8] and payment[9] == payment[8]:
+            what = "restored_amount of a payment whose value is all given back"
+            _same(batch, row, what, amount, restored)
+        if hold_id is not None:
+            hold = holds.get(hold_id, (None, None))
+            _same(batch, row, "hold that it settled", ("settled", amount), hold)
+
+
+async def _check_payouts(batch: Batch, rows: list[sql.Row], posted: _Posted) -> None:
+    holds = await _holds(row[2] for row in rows)
+    for payout_id, member_id, hold_id, amount, currency, status in rows:
+        row = ("payouts", payout_id, member_id)
+        paid = _net(posted, payout_id, currency, "paid_out")
+        _same(batch, row, f"amount paid out of a payout that is {status}, by its postings", paid,
+              amount if status == "paid" else 0)  # fmt: skip
+        resolution, settled = holds.get(hold_id, ("no hold", 0))
+        may_be = _HOLD_OF_PAYOUT.get(status, ())
+        if resolution not in may_be or settled not in (0, amount):
+            batch.found.add(
+                Check.USES,
+                row,
+                f"hold of a payout that is {status}",
+                expected=" or ".join(each or "open" for each in may_be),
+                found=resolution or "open",
+            )
+
+
+async def _holds(ids: Iterable[int | None]) -> dict[int, tuple[str | None, int]]:
+    """What became of the holds, and how much of them was settled."""
+    wanted = {each for each in ids if each is not None}
+    rows = await queries.chosen("holds", "id, resolution, settled_amount", wanted, by="id")
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def _check_references(batch: Batch, known: Mapping[str, set[int]]) -> None:
+    """What the members' postings refer to exists, whoever's it is."""
+    for table, references in batch.walked.references.items():
+        unknown = references.keys() - known.get(table, set())
+        if not unknown:
+            continue
+        lost = unknown - await queries.existing(table, unknown)
+        for reference in sorted(lost):
+            posting = references[reference]
+            row = ("postings", posting[0], posting[1])
+            _same(batch, row, f"reference to a row of {table}", "an existing row", reference)

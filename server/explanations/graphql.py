@@ -49,7 +49,7 @@ class LotMovement:
     amount: int = strawberry.field(
         description="Points or minor units; negative for what left the lot."
     )
-    kind: Reason = strawberry.field(description="Why.")
+    kind: Reason = strawberry.field(description="Why it left or came back.")
     occurred_at: Instant = strawberry.field(description="When it counts.")
     text: str = strawberry.field(description="The movement in words for the member.")
 
@@ -131,7 +131,7 @@ class BalanceExplanation:
     @computed(description="The lots granted by the instant, the newest first, used ones included.")
     async def lots(
         self,
-        first: Annotated[int, strawberry.argument(description="How many at most: 1 to 100.")] = 50,
+        first: Annotated[int, strawberry.argument(description="How many at most: 1 to 100.")] = 20,
         after: Annotated[
             str | None,
             strawberry.argument(

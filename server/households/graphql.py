@@ -194,7 +194,7 @@ class HouseholdMutations:
             info,
             input,
             lambda: service.leave(
-                _caller(info), _household_number(input.household_id), now=clock.now()
+                _caller(info), household_id=_household_number(input.household_id), now=clock.now()
             ),
             Left,
             _shown_left,
@@ -218,7 +218,7 @@ class HouseholdMutations:
             info,
             input,
             lambda: service.change_role(
-                _caller(info), _member_number(input.member_id), input.role, now=clock.now()
+                _member_number(input.member_id), input.role, by=_caller(info), now=clock.now()
             ),
             HouseholdView,
             _shown_to_caller(info),
@@ -242,7 +242,7 @@ class HouseholdMutations:
             info,
             input,
             lambda: service.dissolve(
-                _caller(info), _household_number(input.household_id), now=clock.now()
+                _caller(info), household_id=_household_number(input.household_id), now=clock.now()
             ),
             Left,
             _shown_left,
@@ -266,8 +266,8 @@ class HouseholdMutations:
             info,
             input,
             lambda: service.remove(
-                info.context.principal.member_id,
                 _member_number(input.member_id),
+                by=info.context.principal.member_id,
                 now=clock.now(),
             ),
             Removed,

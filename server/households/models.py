@@ -136,7 +136,7 @@ async def end_stays(household_id: int, member_ids: Iterable[int], now: Instant) 
     )
 
 
-async def set_role(household_id: int, member_id: int, role: str) -> None:
+async def set_role(member_id: int, role: str, *, household_id: int) -> None:
     """Change the role of a member who is present."""
     await sql.execute(
         "UPDATE household_members SET role = $1"
@@ -203,7 +203,7 @@ async def invitation(code_hash: str) -> sql.Row | None:
     )
 
 
-async def accept_invitation(invitation_id: int, member_id: int, now: Instant) -> None:
+async def accept_invitation(invitation_id: int, *, member_id: int, now: Instant) -> None:
     """Note who took up the invitation."""
     await sql.execute(
         "UPDATE household_invitations SET accepted_by = $1, accepted_at = $2 WHERE id = $3",

@@ -195,7 +195,7 @@ async def join(member_id: int, code: str, *, now: Instant) -> HouseholdView:
         if household is None or household.roles.get(invited_by) is not HouseholdRole.OWNER:
             raise _closed("withdrawn")
         rules.check_room(terms, present=len(household.stays))
-        await models.accept_invitation(invitation_id, member_id, now)
+        await models.accept_invitation(invitation_id, member_id=member_id, now=now)
         return await _with_stay(household, member_id, HouseholdRole(role), now)
 
 
@@ -224,7 +224,7 @@ async def _with_stay(
 # ---------------------------------------------------------------- going
 
 
-async def leave(member_id: int, household_id: int | None = None, *, now: Instant) -> Left:
+async def leave(member_id: int, *, household_id: int | None = None, now: Instant) -> Left:
     """Leave the household, with exactly what is left of one's own lots; the last one to leave
     dissolves it.
 
@@ -239,7 +239,7 @@ async def leave(member_id: int, household_id: int | None = None, *, now: Instant
         return Left(left is None, rules.rejoin_day(now, terms))
 
 
-async def remove(by: int | None, member_id: int, *, now: Instant) -> Removed:
+async def remove(member_id: int, *, by: int | None, now: Instant) -> Removed:
     """Remove a member from the household: an owner another member, or staff (None) anybody.
 
     Raises InvalidInput for oneself, NotFound for a member who is not in the household, NotAllowed
@@ -249,7 +249,7 @@ async def remove(by: int | None, member_id: int, *, now: Instant) -> Removed:
         raise InvalidInput(
             "household.oneself", path=("memberId",), accepted="another member of the household"
         )
-    await _check_is_beside(by, member_id)
+    await _check_is_beside(member_id, by=by)
     concerned = [member_id] if by is None else [by, member_id]
     async with _journal_of(concerned, now):
         if by is not None:
@@ -260,7 +260,7 @@ async def remove(by: int | None, member_id: int, *, now: Instant) -> Removed:
         return Removed(await _end(household, member_id, now))
 
 
-async def dissolve(member_id: int, household_id: int | None = None, *, now: Instant) -> Left:
+async def dissolve(member_id: int, *, household_id: int | None = None, now: Instant) -> Left:
     """Dissolve the household: everybody leaves it, who joins while this waits for locks as well.
 
     Raises NotAllowed unless the member is an owner, and NotFound if it is another one than
@@ -275,19 +275,19 @@ async def dissolve(member_id: int, household_id: int | None = None, *, now: Inst
 
 
 async def change_role(
-    by: int, member_id: int, role: HouseholdRole, *, now: Instant
+    member_id: int, role: HouseholdRole, *, by: int, now: Instant
 ) -> HouseholdView:
     """Give a member of the household, perhaps oneself, another role. There may be several owners.
 
     Raises NotFound for a member who is not in the household, NotAllowed unless `by` is an owner,
     or if no owner would be left.
     """
-    await _check_is_beside(by, member_id)
+    await _check_is_beside(member_id, by=by)
     async with _journal_of([by, member_id], now):
         household = await _household_of_owner(by)
         _check_present(household, member_id)
         rules.check_keeps_owner({**household.roles, member_id: role})
-        await models.set_role(household.id, member_id, role.value)
+        await models.set_role(member_id, role.value, household_id=household.id)
         stays = tuple(
             msgspec.structs.replace(stay, role=role) if stay.member_id == member_id else stay
             for stay in household.stays
@@ -295,7 +295,7 @@ async def change_role(
         return msgspec.structs.replace(household, stays=stays)
 
 
-async def _check_is_beside(by: int | None, member_id: int) -> None:
+async def _check_is_beside(member_id: int, *, by: int | None) -> None:
     """Raise NotFound, before anything is locked, for who is not in the household, or in any."""
     own = None if by is None else await models.present_household(by)
     if by is not None and own is None:

@@ -28,7 +28,6 @@ from server.programme import service as programme
 from server.programme.commands import NOTHING_PUBLISHED, CommandRefused
 from server.programme.errors import NoProgramme
 from server.storage import sql
-from server.storage.ids import new_id
 
 if TYPE_CHECKING:
     from _csv import Writer
@@ -77,11 +76,11 @@ async def import_balances(options: ImportOptions) -> bool:
         identity = (await programme.rulebook()).at(now).programme.programme
         with reading.opened(options.file) as file, _reported(options.report) as report:
             surveyed = reading.survey(file)
-            begun = await _begun(options, surveyed, now)
-            if begun is not None and begun.finished_at is not None:
-                said.print(_finished(begun))
+            before = await service.known(surveyed.digest)
+            if before is not None and before.finished_at is not None:
+                said.print(_finished(before))
                 return True
-            run = _Run(options, begun, surveyed, identity.minor_unit_digits, report)
+            run = _Run(options, surveyed, identity.minor_unit_digits, report)
             result = await run.run(file, errors)
     except FileRefused as refusal:
         raise CommandRefused(str(refusal)) from refusal
@@ -91,17 +90,9 @@ async def import_balances(options: ImportOptions) -> bool:
     return not result.counts["refused"]
 
 
-async def _begun(options: ImportOptions, surveyed: Survey, now: Instant) -> KnownImport | None:
-    """The import of this content; a dry run begins none."""
-    if options.is_dry_run:
-        return await service.known(surveyed.digest)
-
-    async def work() -> KnownImport:
-        async with sql.transaction():
-            name = options.file.name
-            return await service.begin(surveyed.digest, name, surveyed.line_count, now=now)
-
-    return await sql.retried(work)
+async def _begin(options: ImportOptions, surveyed: Survey, now: Instant) -> KnownImport:
+    """The import of this content; begun with the first transaction that takes lines of it."""
+    return await service.begin(surveyed.digest, options.file.name, surveyed.line_count, now=now)
 
 
 def _finished(begun: KnownImport) -> str:
@@ -133,13 +124,11 @@ class _Run:
     def __init__(
         self,
         options: ImportOptions,
-        begun: KnownImport | None,
         surveyed: Survey,
         digits: int,
         report: "Writer | None",
     ) -> None:
         self._options = options
-        self._import_id = new_id() if begun is None else begun.id  # of a dry run, one of its own
         self._surveyed = surveyed
         self._digits = digits
         self._report = report
@@ -156,7 +145,9 @@ class _Run:
                 advance(batch[-1].number)
         if not self._options.is_dry_run and not self._result.counts["refused"]:
             async with sql.transaction():
-                await service.finish(self._import_id, now=clock.now())
+                now = clock.now()
+                begun = await _begin(self._options, self._surveyed, now)
+                await service.finish(begun.id, now=now)
         return self._result
 
     async def _answers(self, batch: Sequence[Row]) -> list[Answer]:
@@ -179,8 +170,10 @@ class _Run:
 
         async def work() -> list[Answer]:
             async with sql.transaction():
+                now = clock.now()
+                begun = await _begin(self._options, self._surveyed, now)
                 answers[:] = await service.take(
-                    self._import_id, lines, enrols=self._options.enrols, now=clock.now()
+                    begun.id, lines, enrols=self._options.enrols, now=now
                 )
                 if self._options.is_dry_run:
                     raise _Undone

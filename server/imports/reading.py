@@ -87,7 +87,8 @@ def _rows(reader: "Reader") -> Iterator[Row]:
             if len(fields) == len(columns):
                 yield Row(number, dict(zip(columns, fields, strict=True)))
             else:
-                yield Row(number, {}, _miscounted(len(fields), len(columns)))
+                values = dict(zip(columns, fields, strict=False))
+                yield Row(number, values, _miscounted(len(fields), len(columns)))
     except csv.Error as error:
         raise FileRefused(
             f"line {reader.line_num} of the file can't be read ({error}): accepted are values with"

@@ -4,10 +4,17 @@ from server.clock import Instant
 from server.ledger import queries
 from server.ledger.accounts import Cause, Line
 from server.ledger.journal import Grant, Journal
+from server.ledger.moving import go_on
 from server.ledger.rules import OpenLot, Reason, Side
-from server.ledger.undoing import restore
+from server.storage import sql
 
 DEBT_RULE = "debt"
+_PAID = (
+    "SELECT lot_id, CAST(SUM(amount) AS BIGINT) FROM postings WHERE reference = $1"
+    " AND debit <> 'issued' AND debit = 'member' AND credit = 'transferred'"
+    " GROUP BY lot_id ORDER BY MIN(id)"
+)
+"""(lot, amount) of what lots have paid for a debt that was taken over."""
 
 
 async def take_over(journal: Journal, debtor: int, heir: int, asset: str, *, reference: int) -> int:
@@ -43,22 +50,28 @@ async def hand_back(
     lot that has lapsed. `handed_back_by` is what the new postings refer to. Raises InvalidInput if
     the heir's account can't take it.
     """
-    paid = sum(row[3] for row in await queries.uses(reference) if row[3] > 0)
-    if paid:
-        await restore(
-            journal,
-            reference,
-            paid,
-            side=Side.TRANSFERRED,
-            rule=DEBT_RULE,
-            restored_by=handed_back_by,
-            grace_expires_at=expires_at,
-        )
     cause = Cause(Reason.MERGE, DEBT_RULE, handed_back_by)
-    left = amount - paid
+    paid = await sql.fetch(_PAID, reference)
+    left = amount - sum(row[1] for row in paid)
     forgiven = min(left, journal.account(heir, asset).owed)
     if forgiven:
         _forgive(journal, heir, asset, forgiven, cause)
+    rows = await queries.lots([row[0] for row in paid]) if paid else ()
+    lots = {row[0]: journal.adopt(row) for row in rows}
+    for lot_id, back in paid:
+        lot = lots[lot_id]
+        journal.check_room(heir, asset, back)
+        stays = journal.put(lot, back, side=Side.TRANSFERRED, cause=cause)
+        if lot.expires_at <= journal.recorded_at:
+            go_on(
+                journal,
+                lot,
+                stays,
+                heir=heir,
+                expires_at=expires_at,
+                reason=Reason.MERGE,
+                reference=handed_back_by,
+            )
     now = journal.recorded_at
     journal.grant(
         heir,

@@ -131,45 +131,42 @@ class Due:
 def due(
     lots: Iterable[OpenLot], portions: Iterable[OpenPortion], *, owed: int, at: Instant
 ) -> list[Due]:
-    """What time alone has done to an account by the instant, in the order in which it is booked.
-
-    First the holds that have expired give back what they held, the first expired first: what comes
-    back fills what is owed, and the rest of it lapses at once if its lot has lapsed meanwhile. Then
-    the lots lapse whose time has come. `lots` holds at least the open lots that are due by then and
+    """What time alone has done to an account by the instant, one thing after the other, so that
+    what comes later changes no line. `lots` holds at least the open lots that are due by then and
     those of the portions that are.
+
+    A hold that expires gives back what it held: that fills what is owed, and the rest of it lapses
+    at once if its lot has lapsed meanwhile. At one instant, holds come before lots.
     """
     known = {lot.id: lot for lot in lots}
     left = {lot.id: lot.remaining for lot in known.values()}
+    events: list[tuple[Instant, int, int, OpenLot | OpenPortion]] = [
+        *((one.releases_at, 0, one.id, one) for one in portions if one.remaining),
+        *((lot.expires_at, 1, lot.sequence, lot) for lot in known.values()),
+    ]
     lines: list[Due] = []
-    for one in sorted(portions, key=lambda one: (one.releases_at, one.id)):
-        if one.releases_at > at or not one.remaining:
+
+    def add(
+        debit: Side, credit: Side, amount: int, lot_id: int, why: Reason, of: int | None = None
+    ) -> None:
+        if amount:
+            lines.append(Due(debit, credit, amount, lot_id, why, of, when))
+
+    for when, _kind, _number, thing in sorted(events, key=lambda event: event[:3]):
+        if when > at:
+            break
+        if isinstance(thing, OpenLot):
+            add(Side.MEMBER, Side.EXPIRED, left[thing.id], thing.id, Reason.EXPIRY)
             continue
-        lot_id, when = one.lot_id, one.releases_at
-        filled = min(owed, one.remaining)
+        lot_id, filled = thing.lot_id, min(owed, thing.remaining)
         owed -= filled
-        rest = one.remaining - filled
-        lines.append(
-            Due(Side.HELD, Side.MEMBER, one.remaining, lot_id, Reason.RELEASE, one.hold_id, when)
-        )
-        if filled:
-            lines.append(Due(Side.MEMBER, Side.OWED, filled, lot_id, Reason.SETTLEMENT, None, when))
-        if one.lot_expires_at > when:
+        rest = thing.remaining - filled
+        add(Side.HELD, Side.MEMBER, thing.remaining, lot_id, Reason.RELEASE, thing.hold_id)
+        add(Side.MEMBER, Side.OWED, filled, lot_id, Reason.SETTLEMENT)
+        if thing.lot_expires_at > when:
             left[lot_id] += rest
-        elif rest:
-            lines.append(Due(Side.MEMBER, Side.EXPIRED, rest, lot_id, Reason.EXPIRY, None, when))
-    for lot in sorted(known.values(), key=lambda lot: (lot.expires_at, lot.sequence)):
-        if lot.expires_at <= at and left[lot.id]:
-            lines.append(
-                Due(
-                    Side.MEMBER,
-                    Side.EXPIRED,
-                    left[lot.id],
-                    lot.id,
-                    Reason.EXPIRY,
-                    None,
-                    lot.expires_at,
-                )
-            )
+        else:
+            add(Side.MEMBER, Side.EXPIRED, rest, lot_id, Reason.EXPIRY)
     return lines
 
 

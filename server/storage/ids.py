@@ -10,6 +10,8 @@ import secrets
 import threading
 import time
 
+from server.clock import Instant
+
 _EPOCH_MILLISECONDS = 1_577_836_800_000  # 2020-01-01T00:00:00Z
 _NODE_BITS = 10
 _COUNTER_BITS = 12
@@ -41,3 +43,15 @@ def new_id() -> int:
     """A new identifier, greater than every one that this process made before."""
     tick = _ticks.next()
     return (tick & ~_COUNTER_MASK) << _NODE_BITS | _NODE | tick & _COUNTER_MASK
+
+
+def first_id_at(instant: Instant) -> int:
+    """What no identifier made at the instant (of the system's clock) or later is below."""
+    milliseconds = instant // 1_000 - _EPOCH_MILLISECONDS
+    return max(0, milliseconds) << (_NODE_BITS + _COUNTER_BITS)
+
+
+def instant_of(identifier: int) -> Instant:
+    """When the identifier was made, to the millisecond."""
+    milliseconds = (identifier >> (_NODE_BITS + _COUNTER_BITS)) + _EPOCH_MILLISECONDS
+    return Instant(milliseconds * 1_000)

@@ -112,6 +112,59 @@ async def transaction() -> AsyncIterator[None]:
     _count("COMMIT")
 
 
+@asynccontextmanager
+async def snapshot() -> AsyncIterator[None]:
+    """Within the block every query sees the database as it is at the first of them.
+
+    It locks nothing and writes nothing, and waits for no writer. Inside a transaction it is that
+    one. Keep it short: what writers replace meanwhile can't be thrown away before its end.
+    """
+    if in_a_transaction():
+        yield
+        return
+    client = _client()
+    if isinstance(client, DurableSqliteClient):
+        async with client.snapshot_reader() as reader:
+            with _seen_through(reader):
+                yield
+        return
+    async with (
+        client.acquire_connection() as pooled,
+        pooled.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        with _seen_through(pooled):
+            yield
+
+
+@contextmanager
+def _seen_through(connection: Any) -> Iterator[None]:
+    token = _transaction.set(connection)
+    try:
+        yield
+    finally:
+        _transaction.reset(token)
+
+
+@asynccontextmanager
+async def alone(key: int) -> AsyncIterator[bool]:
+    """Whether no other process on this database is in such a block with the key now.
+
+    Whoever is told no does nothing and tries again later: nobody waits. A process that dies is
+    not in its block any more. SQLite has one process that writes, which is always alone.
+    """
+    client = _client()
+    if isinstance(client, DurableSqliteClient):
+        yield True
+        return
+    async with client.acquire_connection() as pooled:
+        is_alone = bool(await pooled.fetchval("SELECT pg_try_advisory_lock($1)", key))
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                await pooled.execute("SELECT pg_advisory_unlock($1)", key)
+
+
 async def retried(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
     """Run `work`, which opens its own transaction, again if it lost a race to another writer.
 

@@ -157,14 +157,32 @@ class DurableSqliteClient(SqliteClient):
         finally:
             self._readers.put_nowait(connection)
 
+    @asynccontextmanager
+    async def snapshot_reader(self) -> AsyncIterator[aiosqlite.Connection]:
+        """A reading connection of the block's own, which sees what is committed when its first
+        statement starts; the readers stay free for others."""
+        if not self._connection:
+            await self.create_connection(with_db=True)
+        connection = await self._reading_connection()
+        try:
+            await connection.execute("BEGIN")
+            yield connection
+            await connection.rollback()
+        finally:
+            await connection.close()
+
+    async def _reading_connection(self) -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(self.filename, isolation_level=None)
+        await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MILLISECONDS}")
+        await connection.execute("PRAGMA query_only=ON")
+        return connection
+
     async def _open_readers(self) -> None:
         async with self._readers_lock:
             if not self._connection:
                 await self.create_connection(with_db=True)
             while len(self._opened_readers) < READER_COUNT:
-                connection = await aiosqlite.connect(self.filename, isolation_level=None)
-                await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MILLISECONDS}")
-                await connection.execute("PRAGMA query_only=ON")
+                connection = await self._reading_connection()
                 self._opened_readers.append(connection)
                 self._readers.put_nowait(connection)
 

@@ -257,6 +257,11 @@ def purchase_input(**changes: Any) -> Json:
     }
 
 
+def return_input(**changes: Any) -> Json:
+    """A return, at NOW, of everything that is left of the purchase that is to be named."""
+    return {"externalId": f"return-{next(_numbers)}", "occurredAt": NOW_SHOWN, **changes}
+
+
 # ---------------------------------------------------------------- what is stored
 
 

@@ -14,7 +14,18 @@ from server.edge.nodes import global_id
 from server.members import service as members
 from server.principal import Scope, StaffRole
 from server.storage import sql
-from tests.api.calling import NOBODY, NOW, PARTNER, Api, Caller, Json, dump, new_key, purchase_input
+from tests.api.calling import (
+    NOBODY,
+    NOW,
+    PARTNER,
+    Api,
+    Caller,
+    Json,
+    dump,
+    new_key,
+    purchase_input,
+    return_input,
+)
 from tests.api.contract import access_of, mutations, root_fields
 from tests.api.redeeming import give_points
 from tests.programme.demo import demo_text
@@ -25,6 +36,7 @@ QUERIES: dict[str, str] = {
     "members": "{ members { nodes { id } } }",
     "pointBalances": '{ pointBalances(externalIds: ["anna"]) { available } }',
     "node": '{ node(id: "x") { id } }',
+    "purchase": '{ purchase(by: {externalId: "x"}) { id } }',
     "programme": "{ programme { version } }",
     "programmeVersions": "{ programmeVersions { version } }",
     "payouts": "{ payouts { nodes { id } } }",
@@ -48,6 +60,7 @@ INPUTS: dict[str, Json] = {
     "replaceCard": {"member": ANNA},
     "recordPurchase": {"purchase": purchase_input()},
     "recordPurchases": {"purchases": [purchase_input()]},
+    "returnPurchase": {"return": return_input(purchase={"externalId": "unknown"})},
     "redeemPoints": {"points": 1000, "member": ANNA},
     "redeemPointsForMembers": {"redemptions": [{"points": 1000, "member": ANNA}]},
     "payWithPoints": {"member": ANNA, "basket": BASKET, "points": 10},

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server.clock import Instant
 from server.edge.nodes import global_id
 from server.principal import StaffRole
 from server.storage import sql
@@ -10,6 +11,7 @@ from tests.households.living import publish, written
 from tests.households.living import spend_pooled as spend
 from tests.ledger.books import DAY, grant, granted
 
+TOMORROW = Instant(NOW + DAY)
 HOUSEHOLD = """
     { me { household {
         id name role foundedAt
@@ -45,8 +47,8 @@ async def refused(api: Api, name: str, input: Json, caller: Caller) -> Any:
 
 async def test_a_household_as_its_members_see_it(api: Api) -> None:
     anna, bob, carl = await home(api)
-    await grant(bob.member_id, granted(50, at=NOW, available_at=NOW + DAY), now=NOW)
-    await grant(carl.member_id, granted(7, at=NOW, expires_at=NOW + DAY), now=NOW)
+    await grant(bob.member_id, granted(50, at=NOW, available_at=TOMORROW), now=NOW)
+    await grant(carl.member_id, granted(7, at=NOW, expires_at=TOMORROW), now=NOW)
     seen = await seen_by(api, anna)
     assert seen == {
         "id": seen["id"],
@@ -66,7 +68,7 @@ async def test_a_household_as_its_members_see_it(api: Api) -> None:
     assert await seen_by(api, bob) == {**seen, "role": "SPENDER"}
     await written(lambda: spend(bob.member_id, 107))
     assert (await seen_by(api, carl))["pooledPoints"] == {"available": 200, "pending": 50}
-    later = (await api.data(HOUSEHOLD, caller=carl, at=NOW + DAY))["me"]["household"]
+    later = (await api.data(HOUSEHOLD, caller=carl, at=TOMORROW))["me"]["household"]
     assert later["pooledPoints"] == {"available": 250, "pending": 0}
 
 

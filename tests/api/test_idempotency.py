@@ -23,6 +23,7 @@ from tests.api.calling import (
     dump,
     enrolled,
     purchase_input,
+    return_input,
 )
 from tests.api.contract import mutations, takes_key
 from tests.api.redeeming import give_points, rich
@@ -127,6 +128,18 @@ async def _record_many(api: Api) -> Case:
     purchases = [purchase_input(), purchase_input(member={"externalId": "nobody"})]
     given = {"purchases": purchases}
     return Case(keys[0], given, {"purchases": purchases[:1]}, keys[1], given)
+
+
+@case("returnPurchase", "ReturnedPurchase")
+async def _return(api: Api) -> Case:
+    await enrolled("anna")
+    keys = [await api.key(Scope.PURCHASES_WRITE, partner=name) for name in (PARTNER, "b")]
+    sold = [await api.record(key) for key in keys]
+    one, other, third = (
+        {"return": return_input(purchase={"id": sold[place]["purchaseId"]}, **more)}
+        for place, more in ((0, {}), (0, {"lines": [{"number": 0, "amountMinor": 5}]}), (1, {}))
+    )
+    return Case(keys[0], one, other, keys[1], third)
 
 
 @case("redeemPoints", "PointsRedeemed")

@@ -130,7 +130,8 @@ async def test_the_largest_purchase_is_recorded(api: Api, till: Caller, anna: in
 async def test_a_balance_that_is_full_takes_no_more(api: Api, till: Caller, anna: int) -> None:
     async with sql.transaction():
         await sql.execute(
-            "UPDATE ledger_accounts SET balance = $1 WHERE member_id = $2 AND asset = 'POINTS'",
+            "UPDATE ledger_accounts SET moved_total = moved_total + $1 - balance, balance = $1"
+            " WHERE member_id = $2 AND asset = 'POINTS'",
             2**31 - 1,
             anna,
         )

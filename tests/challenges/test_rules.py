@@ -195,6 +195,23 @@ def test_the_order_in_which_weeks_are_completed_does_not_matter_in_the_end(
     assert sum(given_streaks) == streaks
 
 
+@given(weeks=st.lists(st.integers(0, 12), unique=True), data=st.data(), periods=st.integers(1, 5))
+def test_weeks_that_no_longer_count_leave_what_the_others_alone_would_give(
+    weeks: list[int], data: st.DataObject, periods: int
+) -> None:
+    challenge = Challenge("visits", Metric.VISIT_DAYS, WEEK, 3, 50, StreakRule(periods, 200))
+    runs: list[Run] = []
+    given_streaks = sum(complete(runs, *weeks, periods=periods))
+    lost = data.draw(st.lists(st.sampled_from(weeks), unique=True)) if weeks else []
+    taken = [rules.shorten_runs(runs, challenge, week(number))[0] for number in lost]
+    left: list[Run] = []
+    expected = sum(complete(left, *(n for n in weeks if n not in lost), periods=periods))
+    assert given_streaks - sum(taken) == expected
+    by_first = {each.first_period: each for each in runs}
+    assert by_first == {each.first_period: each for each in left}
+    assert rules.shorten_runs(runs, challenge, week(20)) == (0, None)
+
+
 @pytest.mark.parametrize(
     ("today", "current"),
     [

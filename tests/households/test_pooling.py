@@ -1,7 +1,9 @@
 """What pooling means: each keeps their own lots, and those who may spend take from all."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -152,10 +154,10 @@ async def test_an_owner_who_goes_while_another_joins_leaves_no_household_without
         anna, bob, carl = await people(0, 0, 0)
         await founded(anna, (bob, OWNER))
         code = await invited(anna, SPENDER)
-        ways = {
+        ways: dict[str, Callable[[int], Awaitable[Any]]] = {
             "leave": lambda member: service.leave(member, now=NOW),
             "dissolve": lambda member: service.dissolve(member, now=NOW),
-            "hand over": lambda member: service.change_role(member, member, SPENDER, now=NOW),
+            "hand over": lambda member: service.change_role(member, SPENDER, by=member, now=NOW),
         }
 
         async def attempt(member: int) -> None:

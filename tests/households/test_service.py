@@ -62,7 +62,7 @@ async def test_a_household_from_its_founding_to_its_end(database: Address) -> No
     left = await written(lambda: service.leave(carl, now=NOW))
     assert not left.is_dissolved
     assert await roles(anna) == {anna: OWNER, bob: SPENDER}
-    removed = await written(lambda: service.remove(anna, bob, now=NOW))
+    removed = await written(lambda: service.remove(bob, by=anna, now=NOW))
     assert removed.household is not None
     assert removed.household.roles == {anna: OWNER}
     assert (await written(lambda: service.leave(anna, now=NOW))).is_dissolved
@@ -129,7 +129,7 @@ async def test_a_code_of_who_is_no_owner_any_more_does_not_work(database: Addres
     anna, bob, carl = await people(0, 0, 0)
     await founded(anna, (bob, OWNER))
     code = await invited(bob, OWNER)
-    await written(lambda: service.remove(anna, bob, now=NOW))
+    await written(lambda: service.remove(bob, by=anna, now=NOW))
     later = Instant(NOW + 1)
     for member in (bob, carl):
         refusal = await refused(lambda: service.join(member, code, now=later))  # noqa: B023 - at once
@@ -181,7 +181,7 @@ async def test_who_left_waits_for_local_days(database: Address, way: str) -> Non
     code = await invited(carl, at=LEFT)
     ways: dict[str, Work] = {
         "leave": lambda: service.leave(bob, now=LEFT),
-        "remove": lambda: service.remove(anna, bob, now=LEFT),
+        "remove": lambda: service.remove(bob, by=anna, now=LEFT),
         "dissolve": lambda: service.dissolve(anna, now=LEFT),
     }
     await written(ways[way])
@@ -222,21 +222,21 @@ async def test_the_last_owner_of_others_stays_one(database: Address) -> None:
     await founded(anna, (bob, SPENDER))
     works: tuple[Work, ...] = (
         lambda: service.leave(anna, now=NOW),
-        lambda: service.remove(None, anna, now=NOW),
-        lambda: service.change_role(anna, anna, CONTRIBUTOR, now=NOW),
-        lambda: service.change_role(anna, anna, SPENDER, now=NOW),
+        lambda: service.remove(anna, by=None, now=NOW),
+        lambda: service.change_role(anna, CONTRIBUTOR, by=anna, now=NOW),
+        lambda: service.change_role(anna, SPENDER, by=anna, now=NOW),
     )
     for work in works:
         refusal = await unchanged(work)
         assert (type(refusal), refusal.reason) == (NotAllowed, "household.last_owner")
-    await written(lambda: service.change_role(anna, anna, OWNER, now=NOW))
+    await written(lambda: service.change_role(anna, OWNER, by=anna, now=NOW))
 
 
 async def test_an_owner_hands_over(database: Address) -> None:
     anna, bob = await people(0, 0)
     await founded(anna, (bob, CONTRIBUTOR))
-    await written(lambda: service.change_role(anna, bob, OWNER, now=NOW))
-    changed = await written(lambda: service.change_role(anna, anna, SPENDER, now=NOW))
+    await written(lambda: service.change_role(bob, OWNER, by=anna, now=NOW))
+    changed = await written(lambda: service.change_role(anna, SPENDER, by=anna, now=NOW))
     assert changed.roles == {anna: SPENDER, bob: OWNER} == await roles(anna)
     await written(lambda: service.leave(anna, now=NOW))
     assert await roles(bob) == {bob: OWNER}
@@ -248,10 +248,10 @@ async def test_what_owners_alone_may_do(database: Address, role: HouseholdRole) 
     await founded(anna, (bob, role), (carl, CONTRIBUTOR))
     works: tuple[Work, ...] = (
         lambda: service.invite(bob, CONTRIBUTOR, now=NOW),
-        lambda: service.remove(bob, carl, now=NOW),
-        lambda: service.remove(bob, anna, now=NOW),
-        lambda: service.change_role(bob, bob, OWNER, now=NOW),
-        lambda: service.change_role(bob, carl, SPENDER, now=NOW),
+        lambda: service.remove(carl, by=bob, now=NOW),
+        lambda: service.remove(anna, by=bob, now=NOW),
+        lambda: service.change_role(bob, OWNER, by=bob, now=NOW),
+        lambda: service.change_role(carl, SPENDER, by=bob, now=NOW),
         lambda: service.dissolve(bob, now=NOW),
     )
     for work in works:
@@ -265,8 +265,8 @@ async def test_who_is_in_no_household_can_do_nothing_to_one(database: Address) -
     works: tuple[Work, ...] = (
         lambda: service.invite(bob, OWNER, now=NOW),
         lambda: service.leave(bob, now=NOW),
-        lambda: service.remove(bob, anna, now=NOW),
-        lambda: service.change_role(bob, anna, SPENDER, now=NOW),
+        lambda: service.remove(anna, by=bob, now=NOW),
+        lambda: service.change_role(anna, SPENDER, by=bob, now=NOW),
         lambda: service.dissolve(bob, now=NOW),
     )
     for work in works:
@@ -280,11 +280,11 @@ async def test_strangers_and_nobody_are_not_of_the_household(database: Address) 
     await founded(bob)
     for other in (bob, carl, 1, 0, -1, 2**63, 10**30):
         works: list[Work] = [
-            lambda: service.remove(anna, other, now=NOW),  # noqa: B023 - called at once
-            lambda: service.change_role(anna, other, SPENDER, now=NOW),  # noqa: B023
+            lambda: service.remove(other, by=anna, now=NOW),  # noqa: B023 - called at once
+            lambda: service.change_role(other, SPENDER, by=anna, now=NOW),  # noqa: B023
         ]
         if other != bob:
-            works.append(lambda: service.remove(None, other, now=NOW))  # noqa: B023
+            works.append(lambda: service.remove(other, by=None, now=NOW))  # noqa: B023
         for work in works:
             refusal = await unchanged(work)
             assert (type(refusal), refusal.path) == (NotFound, ("memberId",))
@@ -293,17 +293,17 @@ async def test_strangers_and_nobody_are_not_of_the_household(database: Address) 
 async def test_nobody_removes_themselves(database: Address) -> None:
     anna, bob = await people(0, 0)
     await founded(anna, (bob, OWNER))
-    refusal = await unchanged(lambda: service.remove(anna, anna, now=NOW))
+    refusal = await unchanged(lambda: service.remove(anna, by=anna, now=NOW))
     assert (type(refusal), refusal.path) == (InvalidInput, ("memberId",))
 
 
 async def test_staff_remove_whoever_is_not_the_last_owner_of_others(database: Address) -> None:
     anna, bob = await people(0, 0)
     await founded(anna, (bob, CONTRIBUTOR))
-    removed = await written(lambda: service.remove(None, bob, now=NOW))
+    removed = await written(lambda: service.remove(bob, by=None, now=NOW))
     assert removed.household is not None
     assert removed.household.roles == {anna: OWNER}
-    assert (await written(lambda: service.remove(None, anna, now=NOW))).household is None
+    assert (await written(lambda: service.remove(anna, by=None, now=NOW))).household is None
     assert await roles(anna) is None
 
 

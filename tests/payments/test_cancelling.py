@@ -1,8 +1,10 @@
 """Undoing payments and redemptions: what comes back, for how long, and what stays done."""
 
 from server import clock
+from server.cards.service import MemberReference
 from server.errors import AlreadyDecided, NotAllowed, NotFound
 from server.ledger import service as ledger
+from server.merging import service as merging
 from server.money import POINTS
 from server.payments import service
 from server.programme import service as programme
@@ -176,6 +178,27 @@ async def test_a_household_gets_back_what_each_gave(database: Address) -> None:
     back = await written(cancel_redemption(voucher.code))
     assert back.points_available_after == 600
     assert (await available(anna), await available(bob)) == (600, 500)
+
+
+async def test_what_a_duplicate_paid_comes_back_to_whom_they_were_merged_into(
+    database: Address,
+) -> None:
+    await publish()
+    anna, double = await member_with(100), await member_with(1500, expires_at=later(days=9))
+    paid = await written(pay_with_points(double, 300))
+    voucher = (await written(redeem(double, 1000))).voucher
+    wish = merging.Wish(
+        duplicate=MemberReference(id=double),
+        survivor=MemberReference(id=anna),
+        reason="one person",
+    )
+    await written(merging.merge(wish, by=1, now=NOW))
+    assert await available(anna) == 300
+    await written(cancel(paid.payment.id))
+    back = await written(cancel_redemption(voucher.code))
+    assert back.points_available_after == await available(anna) == 1600
+    assert await expiring(anna, at=NOW) == {later(days=9): 1500}
+    assert await available(double) == 0
 
 
 async def test_what_comes_back_fills_what_is_owed_first(database: Address) -> None:

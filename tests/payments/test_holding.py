@@ -62,8 +62,8 @@ async def test_a_hold_is_settled_in_part_and_the_rest_is_free(database: Address,
     await publish()
     anna = await member_with(1000, cashback=1000)
     held = await written(hold(anna, 600, kind))
-    asked = {"points" if kind == "points" else "amount_minor": 250}
-    paid = await written(settle(held.hold.id, **asked))
+    points, cash = (250, None) if kind == "points" else (None, 250)
+    paid = await written(settle(held.hold.id, points=points, amount_minor=cash))
     assert (paid.payment.kind, paid.payment.amount, paid.payment.value_minor) == (kind, 250, 250)
     assert (paid.payment.hold_id, paid.payment.member_id) == (held.hold.id, anna)
     assert paid.available_after == 750

@@ -21,6 +21,7 @@ from tests.ledger.books import spend
 from tests.payments.tills import (
     RIVAL,
     SHOP,
+    Changes,
     available,
     basket,
     expiring,
@@ -81,7 +82,7 @@ async def test_in_a_currency_of_other_minor_units(
     took: int,
     off: int,
 ) -> None:
-    paying = {("paying_with_points",): {"points": rate[0], "worth_minor": rate[1]}}
+    paying: Changes = {("paying_with_points",): {"points": rate[0], "worth_minor": rate[1]}}
     await publish({**in_currency(currency, minor_units), **paying})
     anna = await member_with(2000, cashback=777, asset=currency)
     paid = await written(pay_with_points(anna, asked, basket(5000, currency)))

@@ -152,6 +152,10 @@ class Story:
         after = await worth(self.now), await worth(self.now, "USD")
         assert after[0] <= before[0] + answer.restored.points
         assert after[1] <= before[1] + answer.restored.cashback_minor
+        for first, last, streaks in await sql.fetch(
+            "SELECT first_period, last_period, streak_count FROM challenge_runs"
+        ):
+            assert streaks == ((last - first) // 7 + 1) // 2
         return answer
 
 

@@ -59,7 +59,7 @@ async def test_what_expires_first_is_given_first_and_keeps_its_expiry(database: 
         anna,
         granted(20, at=NOW, expires_at=LATER),
         granted(30, at=NOW, expires_at=SOON),
-        granted(10, at=NOW, available_at=SOON, expires_at=SOON + 1),
+        granted(10, at=NOW, available_at=SOON, expires_at=Instant(SOON + 1)),
         now=NOW,
     )
     answer = await given(anna, bob, 45, message=" For you ")
