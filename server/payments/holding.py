@@ -3,6 +3,9 @@
 Whether a hold has expired is read off the clock; no job has to run for its value to be free again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from server.cards import service as cards
 from server.cards.service import MemberReference
 from server.clock import Instant
@@ -116,9 +119,10 @@ async def settle(
         payment = made(
             view.member_id, kind, charge, rulebook, partner=partner, now=now, hold_id=hold_id
         )
-        await ledger.settle(
-            journal, hold_id, charge.amount, side=ledger.Side.REDEEMED, cause=cause(payment)
-        )
+        with _at_hold_id():
+            await ledger.settle(
+                journal, hold_id, charge.amount, side=ledger.Side.REDEEMED, cause=cause(payment)
+            )
     await store(payment)
     return Paid(payment, await _available(view.member_id, view.asset, now))
 
@@ -145,8 +149,18 @@ async def release(hold_id: int, *, partner: str | None, now: Instant) -> Held:
     rulebook = (await programme.rulebook()).at(now).programme
     holders = await ledger.holders(hold_id)
     async with ledger.journal(holders, [view.asset], recorded_at=now) as journal:
-        released = await ledger.release(journal, hold_id)
+        with _at_hold_id():
+            released = await ledger.release(journal, hold_id)
     return _held(released, rulebook, await _available(view.member_id, view.asset, now))
+
+
+@contextmanager
+def _at_hold_id() -> Iterator[None]:
+    """Say of a hold that another till has just resolved where it stands in the input."""
+    try:
+        yield
+    except HoldResolved as refusal:
+        raise refusal.below("holdId") from None
 
 
 async def _open_hold(hold_id: int, *, partner: str | None, now: Instant) -> ledger.HoldView:

@@ -15,6 +15,7 @@ from server.storage import sql
 from tests.api.calling import (
     NOBODY,
     NOW,
+    PARTNER,
     SECOND,
     Api,
     Caller,

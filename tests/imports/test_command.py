@@ -93,7 +93,7 @@ async def test_a_file_is_taken_line_by_line(address: Address, tmp_path: Path) ->
         assert profile.name == 'New "N" One'
         lots = await sql.fetch(
             "SELECT l.reason, l.rule, b.number, b.asset, l.amount, l.expires_at FROM lots l"
-            " JOIN balance_import_lines b ON b.id = l.reference ORDER BY b.number, l.sequence"
+            " JOIN balance_import_lines b ON b.id = l.reference ORDER BY b.number, l.amount"
         )
         zone = (await programme.current()).programme.programme.timezone
         day = clock.day_of(date(2099, 12, 31))

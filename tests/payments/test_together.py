@@ -55,6 +55,7 @@ async def test_a_hold_is_settled_once(database: Address) -> None:
     held = (await written(hold(anna, 60))).hold.id
     answers = await at_once(*(lambda: settle(held, points=40) for _ in range(6)))
     assert statuses(answers) == ["SETTLED"] * 5
+    assert {one.path for one in answers if isinstance(one, AlreadyDecided)} == {("holdId",)}
     assert await available(anna) == 60
 
 

@@ -66,8 +66,8 @@ mutation ($input: RequestPayoutInput!) {
   requestPayout(input: $input) {
     ... on InsufficientCashback {
       code
-      available { amount currencyCode } required { amount currencyCode }
-      shortBy { amount currencyCode }
+      availableAmount { amount currencyCode } requiredAmount { amount currencyCode }
+      shortByAmount { amount currencyCode }
     }
   }
 }
@@ -168,7 +168,7 @@ async def test_amounts_have_the_digits_of_the_currency(
     told = await asked(api, anna, 250)
     assert told["payout"]["amount"] == {"amount": asked_for, "currencyCode": currency}
     told = await short_of(api, anna, 1000)
-    assert told["shortBy"] == {"amount": short, "currencyCode": currency}
+    assert told["shortByAmount"] == {"amount": short, "currencyCode": currency}
     shown = (await api.data(MINE, caller=anna, at=NOW))["me"]["cashback"]
     assert shown["held"] == shown["available"] == {"amount": asked_for}
 
@@ -197,7 +197,7 @@ async def test_refused_amounts_say_what_is_missing(api: Api) -> None:
     assert await dump() == before
     poor = await short_of(api, await with_cashback(api, 150), 250)
     assert poor["code"] == "INSUFFICIENT_CASHBACK"
-    assert [poor[name] for name in ("available", "required", "shortBy")] == [
+    assert [poor[name] for name in ("availableAmount", "requiredAmount", "shortByAmount")] == [
         usd("1.50"),
         usd("2.50"),
         usd("1.00"),
@@ -263,7 +263,7 @@ async def test_a_second_decision_is_told_what_became_of_the_payout(api: Api) -> 
         ("markPayoutFailed", manager, {"note": "no"}),
     ):
         told = await done(api, name, payout, caller, **more)
-        assert (told["__typename"], told["code"], told["status"], told["path"]) == (
+        assert (told["__typename"], told["code"], told["outcome"], told["path"]) == (
             "AlreadyDecided",
             "ALREADY_DECIDED",
             "CANCELLED",
