@@ -1,6 +1,7 @@
 """returnPurchase and what shows purchases: who may, what is told, and who sees what."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.api.calling import (
 from tests.api.refusals import invalid
 
 
-async def sold(api: Api, till: Caller, **purchase: object) -> Json:
+async def sold(api: Api, till: Caller, **purchase: Any) -> Json:
     """Three units for 10.00 and something else for 10.00."""
     lines = [line(quantity=3), line(department="MEAT")]
     return await api.record(till, lines=lines, **purchase)
@@ -288,6 +289,7 @@ async def test_a_members_purchases_come_in_pages_the_newest_first(api: Api, till
     )
     seen: list[str] = []
     after, counts = None, set()
+    page: Json = {}
     for _ in range(3):
         with sql.counted_statements() as statements:
             page = (await api.data(document, {"after": after}, anna))["me"]["purchases"]

@@ -43,10 +43,10 @@ LEDGER: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="expiry-booked-too-late",
-        what="a writer books an expiry one microsecond after it has happened",
+        what="a writer books what time has done one microsecond after it has happened",
         file=_RULES,
-        original="if lot.expires_at <= at and left[lot.id]:",
-        bug="if lot.expires_at < at and left[lot.id]:",
+        original="if when > at:",
+        bug="if when >= at:",
         tests=(
             "tests/ledger/test_service.py"
             "::test_what_expired_is_gone_to_the_microsecond_before_anyone_books_it",

@@ -25,7 +25,7 @@ LEFT_OUT = shutil.ignore_patterns(
     "node_modules",
     "data",
 )
-NEAREST_SECONDS = 180
+NEAREST_SECONDS = 120
 ALL_SECONDS = 1_800
 TESTS_FAILED = 1
 STOPPED = 2  # pytest's answer to a test module that can't be imported, and xdist's to -x
@@ -83,6 +83,8 @@ class Copy:
             *(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no"),
             *("-n", str(workers), "-p", "no:cacheprovider", "--hypothesis-seed=0"),
             *(("-x",) if stops_at_first else ()),
+            *(() if workers else ("-p", "tests.mutants.ending")),
+            f"--basetemp={self.path.parent / 'temporary'}",
             *tests,
         ]
         environment = {

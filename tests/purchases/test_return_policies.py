@@ -101,7 +101,7 @@ VISITS: Changes = {
 WEEKS = ("2017-03-01", "2017-03-08", "2017-03-15", "2017-03-22", "2017-03-29")
 
 
-async def runs() -> list[tuple[str, str, int]]:
+async def runs() -> list[tuple[int, int, int]]:
     """First and last week of each run, by their numbers in WEEKS, and its streaks."""
     first_monday = at("2017-02-27") // 86_400_000_000
     return [
