@@ -288,7 +288,10 @@ def audit_command(
     """
     from server.audit import commands as audit  # noqa: PLC0415 - only this command needs it
 
-    settings = _settings(data=data, database=database)
+    try:
+        settings = _settings(data=data, database=database)
+    except typer.Exit:
+        raise typer.Exit(audit.EXIT_CANNOT_OPEN) from None
     raise typer.Exit(audit.audit(settings.address, as_json=as_json))
 
 

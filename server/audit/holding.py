@@ -236,11 +236,13 @@ async def _check_holds(batch: Batch, own: list[sql.Row]) -> None:
     ids = [row[0] for row in own]
     taken: dict[int, int] = defaultdict(int)
     freed: dict[int, int] = defaultdict(int)
-    for reference, _asset, debit, credit, reason, amount in await queries.posted(ids):
+    freed_at: dict[int, Instant] = {}
+    for reference, _asset, debit, credit, reason, amount, first in await queries.posted(ids):
         if (reason, debit, credit) == (Reason.HOLD, "member", "held"):
             taken[reference] += amount
         elif (reason, debit, credit) == (Reason.RELEASE, "held", "member"):
             freed[reference] += amount
+            freed_at[reference] = first
     reserved: dict[int, int] = defaultdict(int)
     still: dict[int, int] = defaultdict(int)
     for row in await queries.chosen(
@@ -251,11 +253,13 @@ async def _check_holds(batch: Batch, own: list[sql.Row]) -> None:
     for hold in own:
         row = ("holds", hold[0], hold[1])
         amount, settled, resolution = hold[3], hold[4], hold[10]
+        end = hold[9] if resolution else hold[8]
         back = amount - settled if resolution else amount - still[hold[0]]
         checks: tuple[tuple[str, object, object], ...] = (
             ("amount by its postings", taken[hold[0]], amount),
             ("amount by its portions", reserved[hold[0]], amount),
             ("amount free again by its postings", back, freed[hold[0]]),
+            ("instant of its end", end, freed_at.get(hold[0], end)),
             ("settled in full or part", resolution == "settled", settled > 0),
             ("resolved before it expired", True, hold[9] is None or hold[9] < hold[8]),
         )

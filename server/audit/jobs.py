@@ -13,6 +13,8 @@ from server.storage import sql
 
 _PROBLEMS_LOGGED = 20
 """Of each run: what one fault breaks may be much."""
+SHARE_PERCENT = 20
+"""Of one core, at most."""
 _log = structlog.get_logger("audit")
 
 
@@ -48,9 +50,12 @@ async def _again_and_again(metrics: Metrics, interval_seconds: int) -> None:
 
 
 async def tick(metrics: Metrics, *, interval_seconds: int = 0) -> Status | None:
-    """Audit what has changed, unless another process does or just did; tell the metrics how far
-    the audit is, and the log what is wrong, each problem with its row."""
-    status = await service.audit_changes(seconds_apart=interval_seconds // 2)
+    """Audit what has changed, unless another process does or just did; without an interval, at full
+    speed. Then tell the metrics how far the audit is, and the log what is wrong, row by row."""
+    status = await service.audit_changes(
+        seconds_apart=interval_seconds // 2,
+        share_percent=SHARE_PERCENT if interval_seconds else 100,
+    )
     if status is None:
         return None
     metrics.audit(audited_at=status.audited_at, problem_count=status.problem_count)

@@ -105,7 +105,7 @@ async def _check_returns(
         ), 0,
     )  # fmt: skip
     posted: dict[tuple[int, str], int] = defaultdict(int)
-    for reference, _asset, debit, credit, reason, amount in await queries.posted(ids):
+    for reference, _asset, debit, credit, reason, amount, _first in await queries.posted(ids):
         if credit == "reversed":
             posted[reference, f"{reason} {debit}"] += amount
     for return_id, member_id, purchase_id, net_minor, stored in returns:

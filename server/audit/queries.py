@@ -82,14 +82,14 @@ async def postings_after(account_id: int, sequence: int, limit: int) -> Sequence
 
 async def posted(references: Iterable[int]) -> list[sql.Row]:
     """What was posted with these references, but for grants by the programme's rules: (reference,
-    asset, debit, credit, reason, sum)."""
+    asset, debit, credit, reason, sum, instant of the first)."""
     wanted = sorted(set(references))
     rows: list[sql.Row] = []
     for start in range(0, len(wanted), IDS_PER_STATEMENT):
         values = sql.padded(wanted[start : start + IDS_PER_STATEMENT])
         rows += await sql.fetch(
             "SELECT p.reference, a.asset, p.debit, p.credit, p.reason,"
-            " CAST(SUM(p.amount) AS BIGINT) FROM postings p"
+            " CAST(SUM(p.amount) AS BIGINT), MIN(p.occurred_at) FROM postings p"
             " JOIN ledger_accounts a ON a.id = p.account_id"
             f" WHERE p.reference IN ({sql.placeholders(len(values))}) AND p.debit <> 'issued'"
             " GROUP BY p.reference, a.asset, p.debit, p.credit, p.reason",

@@ -5,6 +5,7 @@ is wrong whatever writers do meanwhile; the memory that it takes does not depend
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 
 import msgspec
@@ -39,7 +40,7 @@ MEMBERS_PER_STEP = 10
 OVERLAP_SECONDS = 120
 """Rows are numbered before they are committed, and on machines whose clocks differ."""
 _CHANGES = "changes"
-_AUDITING_KEY = 0x6C61_7572_656C_6175  # "laurelau": nobody else's advisory lock
+AUDITING_KEY = 0x6C61_7572_656C_6175  # "laurelau": nobody else's advisory lock
 _MEMBERS_KEPT = 1_000
 
 Progress = Callable[[int, int, int], None]
@@ -153,23 +154,26 @@ def _suspects(row: sql.Row | None) -> _Suspects | None:
     return msgspec.json.decode(row[7], type=_Suspects)
 
 
-async def audit_changes(*, seconds_apart: int = 0) -> Status | None:
+async def audit_changes(*, seconds_apart: int = 0, share_percent: int = 100) -> Status | None:
     """Audit the members of whom something was written since the last time, and those of whom
     something was wrong then; the first time, everybody.
 
-    On several processes one audits at a time, and not within `seconds_apart` of another. What the
+    It works `share_percent` of the time that it takes and rests in between, so that requests find
+    the process free. On several processes one audits at a time, and not within `seconds_apart` of
+    another. What the
     latest said is returned, whoever made it; None if there is none yet. Writes a note of its own,
     in a transaction of its own.
     """
-    async with sql.alone(_AUDITING_KEY) as is_alone:
+    async with sql.alone(AUDITING_KEY) as is_alone:
         last = await models.last_run(_CHANGES)
         started_at = clock.system_now()
         if not is_alone or (last is not None and _is_recent(last, started_at, seconds_apart)):
             return None if last is None else _status(last)
         found = Findings()
         async for members in _concerned(last):
+            began = time.monotonic()
             await audit_members(members, found)
-            await asyncio.sleep(0)
+            await asyncio.sleep((time.monotonic() - began) * (100 - share_percent) / share_percent)
         row = _run(found, started_at)
         return _status(await _note(row, last), tuple(found.problems))
 

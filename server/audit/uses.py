@@ -80,7 +80,7 @@ async def _posted(
     """The net by reference, asset and side; and what was moved by reference, asset and reason."""
     net: dict[int, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     moved: dict[tuple[int, str, str], int] = defaultdict(int)
-    for reference, asset, debit, credit, reason, amount in await queries.posted(references):
+    for reference, asset, debit, credit, reason, amount, _first in await queries.posted(references):
         moved[reference, asset, reason] += amount
         if debit in _OWN and credit not in _OWN:
             net[reference][asset, credit] += amount

@@ -137,6 +137,7 @@ def lot_of(row: sql.Row) -> OpenLot:
         origin_id=row[13],
         undone=row[14],
         recalled=row[15],
+        let_go=row[16],
     )
 
 

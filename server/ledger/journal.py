@@ -116,6 +116,7 @@ class Journal:
                 grant.origin_id,
                 0,
                 0,
+                0,
             )
         )
         cause = Cause(grant.reason, grant.rule, grant.reference)
@@ -345,7 +346,7 @@ class Journal:
         await sql.execute_many(
             queries.UPDATE_LOT,
             [
-                (lot.remaining, lot.undone, lot.recalled, lot.id)
+                (lot.remaining, lot.undone, lot.recalled, lot.let_go, lot.id)
                 for account in self._accounts.values()
                 for lot in account.changed_lots.values()
                 if fresh.get(lot.id) != lot.remaining or lot.undone

@@ -63,7 +63,8 @@ class Lot(Model):
 
     `origin_id` is the lot whose value this one goes on with, where that had lapsed or belonged to a
     duplicate of the member. `undone` is how much of the grant has been reversed since; `recalled`
-    is the part of that which was no longer in the lot and was not lapsed either.
+    is the part of that which was no longer in the lot and was not lapsed either, and `let_go` what of
+    that was not recovered: it is taken when what had used it is undone.
     """
 
     id = IdField()
@@ -84,6 +85,7 @@ class Lot(Model):
     origin_id = fields.BigIntField(null=True)
     undone = fields.BigIntField()
     recalled = fields.BigIntField()
+    let_go = fields.BigIntField()
 
     class Meta:
         """Table."""
@@ -107,7 +109,8 @@ class Lot(Model):
             CheckConstraint(check="amount > 0", name="lots_amount"),
             CheckConstraint(check="remaining >= 0 AND remaining <= amount", name="lots_remaining"),
             CheckConstraint(
-                check="undone >= 0 AND undone <= amount AND recalled >= 0 AND recalled <= undone",
+                check="undone >= 0 AND undone <= amount AND recalled >= 0 AND recalled <= undone"
+                " AND let_go >= 0 AND let_go <= recalled",
                 name="lots_undone",
             ),
         )

@@ -13,7 +13,8 @@ ACCOUNT_COLUMNS = (
 )
 LOT_COLUMNS = (
     "id, member_id, account_id, sequence, amount, remaining, earned_at, available_at, expires_at,"
-    " reason, rule, programme_version, reference, origin_id, undone, recalled"
+    " reason, rule, programme_version, reference, origin_id, undone, recalled,"
+    " let_go"
 )
 POSTING_COLUMNS = (
     "id, member_id, account_id, sequence, debit, credit, amount, balance_after, lot_id, reason,"
@@ -36,7 +37,7 @@ UPDATE_ACCOUNT = (
     " moved_total = $10, next_expiry_at = $11 WHERE id = $12"
 )
 INSERT_LOT = sql.insert("lots", LOT_COLUMNS)
-UPDATE_LOT = "UPDATE lots SET remaining = $1, undone = $2, recalled = $3 WHERE id = $4"
+UPDATE_LOT = "UPDATE lots SET remaining = $1, undone = $2, recalled = $3, let_go = $4 WHERE id = $5"
 INSERT_POSTING = sql.insert("postings", POSTING_COLUMNS)
 INSERT_HOLD = sql.insert("holds", HOLD_COLUMNS)
 INSERT_PORTION = sql.insert("held_portions", PORTION_COLUMNS)

@@ -88,6 +88,7 @@ class OpenLot:
     origin_id: int | None = None
     undone: int = 0
     recalled: int = 0
+    let_go: int = 0
 
     def is_available(self, at: Instant) -> bool:
         """Whether it can be spent at the instant."""

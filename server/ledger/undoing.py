@@ -40,9 +40,14 @@ class Restored(msgspec.Struct, frozen=True):
 
     amount: int = 0
     with_grace: int = 0  # of it: its own expiry had passed, so it got a new one
+    withheld: int = 0  # of it: taken back at once, because a return had let go of it as used
 
     def __add__(self, other: "Restored") -> "Restored":
-        return Restored(self.amount + other.amount, self.with_grace + other.with_grace)
+        return Restored(
+            self.amount + other.amount,
+            self.with_grace + other.with_grace,
+            self.withheld + other.withheld,
+        )
 
 
 class Granted(msgspec.Struct, frozen=True):
@@ -151,6 +156,8 @@ async def undo(
         journal.owe(member_id, asset, owed, version=root.programme_version, cause=recall)
     root.undone += amount
     root.recalled += plan.elsewhere
+    if policy is ReturnPolicy.WITHIN_BALANCE:
+        root.let_go += missing
     journal.touched(root)
     return Undone(amount, plan.from_lot, plan.lapsed, from_balance, owed, missing - owed)
 
@@ -200,10 +207,12 @@ async def restore(
     owner was merged into another member, in a lot of that member (`heirs`). `restored_by` is what
     the new lots refer to. The caller has locked everyone of `users` and their heirs, and has seen
     to it that so much is still taken. Raises InvalidInput if an account can't take it.
+
+    Where a return within the balance let go of value because it was used, and that use is undone
+    now, it is taken back after all.
     """
     rows = [row for row in await queries.uses(reference) if row[3] > 0]
-    found = await queries.lots({row[2] for row in rows}) if rows else ()
-    lots = {row[0]: journal.adopt(row) for row in found}
+    lots = await _with_origins(journal, [row[2] for row in rows])
     restored, left = Restored(), amount
     for owner, _account_id, lot_id, taken, _first in reversed(rows):
         back = min(left, taken)
@@ -216,6 +225,8 @@ async def restore(
         cause = Cause(Reason.RESTORED, rule, reference)
         journal.check_room(owner, journal.asset_of(lot), back)
         stays = journal.put(lot, back, side=side, cause=cause)
+        withheld = _withhold(journal, lot, lots[lot.origin_id or lot.id], stays, restored_by)
+        stays -= withheld
         if has_lapsed or heir != owner:
             go_on(
                 journal,
@@ -226,6 +237,29 @@ async def restore(
                 reason=Reason.RESTORED if heir == owner else Reason.MERGE,
                 reference=restored_by,
             )
-        restored += Restored(back, back if has_lapsed else 0)
+        restored += Restored(back, back - withheld if has_lapsed else 0, withheld)
     assert left == 0, "the caller gives back no more than was taken"
     return restored
+
+
+async def _with_origins(journal: Journal, lot_ids: Sequence[int]) -> dict[int, OpenLot]:
+    """The lots by id, and those whose value they go on with."""
+    found = await queries.lots(lot_ids) if lot_ids else ()
+    lots = {row[0]: journal.adopt(row) for row in found}
+    origins = {lot.origin_id for lot in lots.values() if lot.origin_id is not None} - lots.keys()
+    for row in await queries.lots(origins) if origins else ():
+        lots[row[0]] = journal.adopt(row)
+    return lots
+
+
+def _withhold(journal: Journal, lot: OpenLot, origin: OpenLot, amount: int, reference: int) -> int:
+    """Take from what came back to the lot what a return had let go of its grant; how much."""
+    taken = min(origin.let_go, amount)
+    if taken and journal.has_account(origin.account_id):
+        journal.take(
+            lot, taken, side=Side.REVERSED, cause=Cause(Reason.RECALL, lot.rule, reference)
+        )
+        origin.let_go -= taken
+        journal.touched(origin)
+        return taken
+    return 0

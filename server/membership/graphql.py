@@ -204,6 +204,10 @@ _READERS = access(Scope.MEMBERS_READ, roles=frozenset(StaffRole))
 async def _member_node(info: Info, member_id: int) -> Member | None:
     principal = info.context.principal
     is_own = principal.kind is PrincipalKind.MEMBER and principal.member_id == member_id
+    if not is_own:
+        # The id of a duplicate that was merged leads to the member whom it was merged into.
+        member_id = (await members.survivors([member_id])).get(member_id, member_id)
+        is_own = principal.kind is PrincipalKind.MEMBER and principal.member_id == member_id
     return await _member(info, member_id) if is_own or _READERS.allows(principal) else None
 
 

@@ -142,11 +142,18 @@ class _Rewards:
             self._undone.add(grant.lot_id)
             granted = grant.amount
             undone = await self._undoing.undo(grant, POINTS, grant.amount)
-        if gone.is_streak or gone.rewarded_by is not None:
+        if grant is not None or self._was_withheld(gone):
             stayed = max(0, gone.points - granted) + undone.not_recovered
             self._recounting.keep(gone.challenge, stayed)
         start = clock.start_of_day(gone.period_start, zone)
         return WithdrawnChallenge(gone.challenge, gone.is_streak, start, undone.amount), undone
+
+    def _was_withheld(self, gone: Withdrawn) -> bool:
+        """Whether a reward without a lot was taken off for what had been kept before: what two
+        memberships complete only together was never rewarded."""
+        if gone.is_streak:
+            return len(self._undoing.family) == 1
+        return gone.rewarded_by is not None
 
     async def _lot(self, gone: Withdrawn) -> Granted | None:
         if gone.rewarded_by is None:

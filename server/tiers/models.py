@@ -153,6 +153,7 @@ async def reaching_counts(moments: Sequence[Moment]) -> Sequence[int]:
     row = await sql.fetch_one(
         f"SELECT {', '.join(counts)} FROM (SELECT {', '.join(spends)} FROM members m"
         " LEFT JOIN tier_days d ON d.member_id = m.id AND d.local_day > $1"
+        " WHERE m.merged_into IS NULL"
         " GROUP BY m.id, m.enrolled_at) AS members",
         *values,
     )

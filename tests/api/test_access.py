@@ -43,6 +43,7 @@ QUERIES: dict[str, str] = {
     "adjustments": "{ adjustments { nodes { id } } }",
     "merges": "{ merges { nodes { id } } }",
     "insights": "{ insights { months { month } } }",
+    "auditStatus": "{ auditStatus { problemCount } }",
 }
 ANNA: Json = {"externalId": "anna"}
 BASKET: Json = {"netMinor": 1000, "currencyCode": "USD"}

@@ -17,9 +17,9 @@ _NEXT = f"SELECT id FROM postings WHERE account_id = {_BUSY} AND sequence = 6"
 _FIFTH = f"SELECT id FROM postings WHERE account_id = {_BUSY} AND sequence = 5"
 _END = f"SELECT id FROM postings WHERE account_id = {_BUSY} ORDER BY sequence DESC LIMIT 1"
 _COPIED = (
-    f"({POSTING_COLUMNS}) SELECT id + 1, member_id, account_id, sequence + 1, debit, credit, amount, balance_after,"
-    " lot_id, reason, rule, programme_version, reference, occurred_at, recorded_at, hash"
-    " FROM postings WHERE id = $1"
+    f"({POSTING_COLUMNS}) SELECT id + 1, member_id, account_id, sequence + 1, debit, credit,"
+    " amount, balance_after, lot_id, reason, rule, programme_version, reference, occurred_at,"
+    " recorded_at, hash FROM postings WHERE id = $1"
 )
 _OPEN_LOT = "SELECT id FROM lots WHERE remaining > 1 AND remaining < amount ORDER BY id LIMIT 1"
 _GRANT = "SELECT id FROM lots WHERE reason = 'purchase' AND undone = 0 ORDER BY id LIMIT 1"
@@ -114,7 +114,7 @@ TAMPERINGS = (
     ),
     _set(
         "what a hold held", Check.HOLDS, "held_portions",
-        _first("held_portions", "remaining > 0"), "releases_at = releases_at + 1",
+        _first("held_portions", "remaining > 0"), "releases_at = releases_at - 1",
     ),
     _set(
         "a hold's settled amount", Check.HOLDS, "holds",

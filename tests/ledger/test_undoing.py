@@ -501,3 +501,37 @@ async def test_a_grant_undone_in_parts_is_undone_as_at_once(
                     holding = (await ledger.holdings([story.member], story.now))[key]
                     found.append((total, holding))
         assert all(one == found[0] for one in found)
+
+
+async def test_what_a_return_let_go_is_taken_when_its_use_is_undone(database: Address) -> None:
+    [member] = await new_members(1)
+    async with sql.transaction(), ledger.journal([member], [POINTS], recorded_at=START) as opened:
+        lot = opened.grant(member, granted(100, at=START))
+        await opened.spend(member, POINTS, 100, cause=Cause(Reason.REDEMPTION, "voucher", 7))
+    assert lot is not None
+    async with sql.transaction(), ledger.journal([member], [POINTS], recorded_at=START) as opened:
+        taken_back = await ledger.undo(
+            opened,
+            member,
+            POINTS,
+            lot,
+            60,
+            policy=ReturnPolicy.WITHIN_BALANCE,
+            rule="return",
+            reference=8,
+        )
+    assert (taken_back.amount, taken_back.not_recovered) == (60, 60)
+    async with sql.transaction(), ledger.journal([member], [POINTS], recorded_at=START) as opened:
+        back = await ledger.restore(
+            opened,
+            7,
+            100,
+            side=Side.REDEEMED,
+            rule="voucher",
+            restored_by=9,
+            grace_expires_at=NEVER,
+        )
+    assert (back.amount, back.withheld) == (100, 60)
+    balance = (await ledger.balances([member], START))[member, POINTS]
+    assert (balance.available, balance.reversed_total) == (40, 60)
+    await check_books()

@@ -22,6 +22,7 @@ class Grant:
     lots: list["Pile"] = field(default_factory=list)
     undone: int = 0
     excused: int = 0  # of what was undone: had lapsed
+    let_go: int = 0  # of what was undone: was used, and is taken when that is undone
 
     @property
     def lapsed(self) -> int:
@@ -245,6 +246,8 @@ class Model:
             from_balance = sum(part for _, part in self._draw(others, missing))
         owed = missing - from_balance if policy is ReturnPolicy.INTO_NEGATIVE else 0
         self.owed[grant.owner] += owed
+        if policy is ReturnPolicy.WITHIN_BALANCE:
+            grant.let_go += missing - from_balance
         self._count(grant.owner, "reversed", from_lot + from_balance + owed)
         return from_lot, lapsed, from_balance, owed, missing - from_balance - owed
 
@@ -259,12 +262,21 @@ class Model:
                 self.uses[reference].append((pile, taken - back))
             self._count(pile.owner, "redeemed", -back)
             if pile.expires_at <= self.now:
+                back -= self._withhold(pile.grant, pile.owner, back)
                 with_grace += back
-                self._pile(pile.grant, pile.owner, back, self.now, grace)
+                if back:
+                    self._pile(pile.grant, pile.owner, back, self.now, grace)
             else:
                 pile.free += back
-                self._fill(pile, back)
+                stays = back - self._fill(pile, back)
+                pile.free -= self._withhold(pile.grant, pile.owner, stays)
         return with_grace
+
+    def _withhold(self, grant: Grant, owner: int, amount: int) -> int:
+        taken = min(grant.let_go, amount)
+        grant.let_go -= taken
+        self._count(owner, "reversed", taken)
+        return taken
 
     # ---------------------------------------------------------------- what there is
 

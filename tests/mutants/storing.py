@@ -115,7 +115,10 @@ STORING: tuple[Mutant, ...] = (
         file="server/storage/sql.py",
         original="except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):",
         bug="except asyncpg.SerializationError:",
-        tests=("tests/storage/test_sql.py",),
+        tests=(
+            "tests/storage/test_deadlocks.py"
+            "::test_who_is_ended_because_of_a_deadlock_tries_again[postgres]",
+        ),
     ),
     Mutant(
         name="answer-stored-after-the-commit",

@@ -83,6 +83,7 @@ ROWS: dict[str, Row] = {
         "origin_id": None,
         "undone": 10,
         "recalled": 10,
+        "let_go": 5,
     },
     "postings": {
         "id": 7,

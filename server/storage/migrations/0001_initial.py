@@ -707,6 +707,7 @@ class Migration(migrations.Migration):
                 ("origin_id", fields.BigIntField(null=True)),
                 ("undone", fields.BigIntField()),
                 ("recalled", fields.BigIntField()),
+                ("let_go", fields.BigIntField()),
             ],
             options={
                 "table": "lots",
@@ -719,7 +720,7 @@ class Migration(migrations.Migration):
                         check="remaining >= 0 AND remaining <= amount", name="lots_remaining"
                     ),
                     CheckConstraint(
-                        check="undone >= 0 AND undone <= amount AND recalled >= 0 AND recalled <= undone",
+                        check="undone >= 0 AND undone <= amount AND recalled >= 0 AND recalled <= undone AND let_go >= 0 AND let_go <= recalled",
                         name="lots_undone",
                     ),
                 ],
