@@ -162,28 +162,32 @@ async def merge(wish: Wish, *, by: int, now: Instant) -> Merged:
 async def _who(wish: Wish) -> tuple[int, int]:
     """The duplicate and the survivor, both locked; a reference to an earlier duplicate of the
     survivor means the survivor."""
+    given = await _named(wish.duplicate, "duplicate")
+    meant = await _named(wish.survivor, "survivor")
+    # For themselves at once: two merges that both held them with others would wait for each other.
+    wanted = {one for one in (given, meant) if one is not None}
+    rows = await models.members_for_writing(wanted) if wanted else ()
     duplicate = await cards.member_of(wish.duplicate, path=("duplicate",))
     survivor = await cards.member_of(wish.survivor, path=("survivor",))
-    given = await _named(wish.duplicate)
-    if given == survivor or given == await _named(wish.survivor):
+    if given in (meant, survivor):
         raise InvalidInput("merge.itself", path=("survivor",), accepted="another member")
-    rows = await models.members_for_writing({given or duplicate, survivor})
-    leads_to = {row[0]: row[1] for row in rows}
-    if given is None or leads_to[given] is not None:
+    if given != duplicate:
         raise AlreadyDecided("merge.merged", status="MERGED", path=("duplicate",))
-    if leads_to[survivor] is not None:
+    if survivor not in {row[0] for row in rows}:
+        rows = await models.members_for_writing([survivor])
+    if any(row[1] is not None for row in rows if row[0] == survivor):
         # Merged just now: another attempt finds who it leads to.
         raise IntegrityError("the survivor has been merged")
     return duplicate, survivor
 
 
-async def _named(reference: MemberReference) -> int | None:
+async def _named(reference: MemberReference, field: str) -> int | None:
     """The member with the reference itself, whether or not they were merged."""
     number = reference.card_number
+    if number is not None:
+        number = card_rules.parsed_number(number, path=(field, "cardNumber"))
     return await models.named(
-        member_id=reference.id,
-        external_id=reference.external_id,
-        card_number=None if number is None else card_rules.parsed_number(number),
+        member_id=reference.id, external_id=reference.external_id, card_number=number
     )
 
 

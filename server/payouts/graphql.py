@@ -241,10 +241,13 @@ class PayoutMutations:
         ],
     ) -> MarkPayoutPaidResult:
         """Mark a payout as paid."""
+        by = info.context.principal.name
         answer = await _change(
             info,
             input,
-            lambda payout_id: service.mark_paid(payout_id, input.bank_reference, now=clock.now()),
+            lambda payout_id: service.mark_paid(
+                payout_id, input.bank_reference, by=by, now=clock.now()
+            ),
         )
         return cast(MarkPayoutPaidResult, answer)
 
@@ -262,9 +265,10 @@ class PayoutMutations:
         ],
     ) -> MarkPayoutFailedResult:
         """Mark a payout as failed."""
+        by = info.context.principal.name
         answer = await _change(
             info,
             input,
-            lambda payout_id: service.mark_failed(payout_id, input.note, now=clock.now()),
+            lambda payout_id: service.mark_failed(payout_id, input.note, by=by, now=clock.now()),
         )
         return cast(MarkPayoutFailedResult, answer)

@@ -28,9 +28,12 @@ class Payout(Model):
     requested_at = InstantField()
     decided_at = InstantField(null=True)
     # The account of staff who decided; until then, who asked for it on the member's behalf.
-    decided_by = fields.BigIntField(null=True)
+    requested_by = fields.BigIntField(null=True)  # an account of staff, on the member's behalf
+    decided_by = fields.BigIntField(null=True)  # an account of staff
     finished_at = InstantField(null=True)
-    note = fields.CharField(200, null=True)  # why rejected or failed, or the bank's reference
+    finished_by = fields.CharField(32, null=True)  # an account of staff or a key, by its name
+    bank_reference = fields.CharField(200, null=True)
+    note = fields.CharField(200, null=True)  # why it was rejected or failed
 
     class Meta:
         """Table."""
@@ -49,13 +52,13 @@ class Payout(Model):
 
 PAYOUT_COLUMNS = (
     "id, member_id, hold_id, amount_minor, currency, digits, status, local_day, requested_at,"
-    " decided_at, decided_by, finished_at, note"
+    " decided_at, requested_by, decided_by, finished_at, finished_by, bank_reference, note"
 )
 """All but the destination, which is read by itself, and only to be shown."""
 INSERT_PAYOUT = sql.insert("payouts", f"{PAYOUT_COLUMNS}, destination")
 UPDATE_PAYOUT = (
-    "UPDATE payouts SET status = $1, decided_at = $2, decided_by = $3, finished_at = $4, note = $5"
-    " WHERE id = $6 AND status = $7"
+    "UPDATE payouts SET status = $1, decided_at = $2, decided_by = $3, finished_at = $4,"
+    " finished_by = $5, bank_reference = $6, note = $7 WHERE id = $8 AND status = $9"
 )
 
 

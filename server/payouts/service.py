@@ -56,9 +56,12 @@ class PayoutView(msgspec.Struct, frozen=True):
     local_day: LocalDay  # of the request
     requested_at: Instant
     decided_at: Instant | None = None  # approved, rejected or cancelled
-    decided_by: int | None = None  # until it is decided: who of the staff asked for it, if any
+    requested_by: int | None = None  # who of the staff asked for it, if any
+    decided_by: int | None = None  # who of the staff decided
     finished_at: Instant | None = None  # paid; or failed, if it was
-    note: str | None = None  # why it was rejected or has failed, or the bank's reference
+    finished_by: str | None = None  # who reported that, as `Principal.name`
+    bank_reference: str | None = None  # once it was paid
+    note: str | None = None  # why it was rejected or has failed
 
 
 def _view(row: sql.Row) -> PayoutView:
@@ -107,7 +110,7 @@ async def request(
             status=PayoutStatus.REQUESTED,
             local_day=today,
             requested_at=now,
-            decided_by=requested_by,
+            requested_by=requested_by,
         )
         await sql.execute(models.INSERT_PAYOUT, *msgspec.structs.astuple(made), destination)
     return made
@@ -194,15 +197,16 @@ async def reject(payout_id: int, note: str, *, by: int, now: Instant) -> PayoutV
 
 def _check_decision(payout: PayoutView, to: PayoutStatus, *, by: int) -> None:
     rules.check_transition(payout.status, to)
-    if payout.decided_by == by:
+    if payout.requested_by == by:
         raise errors.own_request()
 
 
 # ---------------------------------------------------------------- paying
 
 
-async def mark_paid(payout_id: int, bank_reference: str, *, now: Instant) -> PayoutView:
-    """Note that the money of an approved payout has gone out: its cashback is spent.
+async def mark_paid(payout_id: int, bank_reference: str, *, by: str, now: Instant) -> PayoutView:
+    """Note that the money of an approved payout has gone out: its cashback is spent. `by` is the
+    name of the staff's account or the key that reports it.
 
     Raises InvalidInput for the bank's reference, NotAllowed before the payout is approved.
     """
@@ -216,12 +220,19 @@ async def mark_paid(payout_id: int, bank_reference: str, *, now: Instant) -> Pay
             side=ledger.Side.PAID_OUT,
             cause=ledger.Cause(ledger.Reason.PAYOUT, PAYOUT_RULE, payout.id),
         )
-        return await _changed(payout, PayoutStatus.PAID, finished_at=now, note=bank_reference)
+        return await _changed(
+            payout,
+            PayoutStatus.PAID,
+            finished_at=now,
+            finished_by=by,
+            bank_reference=bank_reference,
+        )
 
 
-async def mark_failed(payout_id: int, note: str, *, now: Instant) -> PayoutView:
+async def mark_failed(payout_id: int, note: str, *, by: str, now: Instant) -> PayoutView:
     """Note that the money has not arrived, or that the bank has sent it back: the member has the
-    cashback back. `note` says why.
+    cashback back. `note` says why; `by` is the name of the staff's account or the key that reports
+    it.
 
     Cashback whose own expiry has passed meanwhile lives on for the programme's `grace_days`; that
     of a member who was merged into another goes to the other. Raises InvalidInput for the note,
@@ -244,7 +255,9 @@ async def mark_failed(payout_id: int, note: str, *, now: Instant) -> PayoutView:
             )
         else:
             await ledger.release(journal, payout.hold_id)
-        return await _changed(payout, PayoutStatus.FAILED, finished_at=now, note=note)
+        return await _changed(
+            payout, PayoutStatus.FAILED, finished_at=now, finished_by=by, note=note
+        )
 
 
 def _grace_expires_at(then: Programme, now: Instant) -> Instant:
@@ -292,6 +305,8 @@ async def _changed(
         changed.decided_at,
         changed.decided_by,
         changed.finished_at,
+        changed.finished_by,
+        changed.bank_reference,
         changed.note,
         payout.id,
         payout.status,

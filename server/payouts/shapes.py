@@ -70,7 +70,7 @@ class Payout(Node):
         description="Why it was rejected or has failed; null otherwise."
     )
     bank_reference: str | None = strawberry.field(
-        description="The bank's reference of the payment; null unless the status is PAID."
+        description="The bank's reference of the payment; null unless it was paid, and sent back perhaps."
     )
     view: strawberry.Private[PayoutView]
 
@@ -92,7 +92,6 @@ async def _destinations(payout_ids: list[int]) -> list[str | None]:
 
 def shown_payout(payout: PayoutView) -> Payout:
     """A payout as the schema shows it."""
-    is_paid = payout.status is PayoutStatus.PAID
     return Payout(
         id=nodes.global_id("Payout", payout.id),
         member_id=nodes.global_id("Member", payout.member_id),
@@ -101,8 +100,8 @@ def shown_payout(payout: PayoutView) -> Payout:
         requested_at=payout.requested_at,
         decided_at=payout.decided_at,
         finished_at=payout.finished_at,
-        note=None if is_paid else payout.note,
-        bank_reference=payout.note if is_paid else None,
+        note=payout.note,
+        bank_reference=payout.bank_reference,
         view=payout,
     )
 

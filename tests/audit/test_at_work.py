@@ -36,6 +36,7 @@ async def test_while_writers_write_nothing_is_found(database: Address) -> None:
 
 async def _write(household: str) -> None:
     now = at("2026-12-01")
+    await recorded(draft(f"w-{household}", "2026-11-25", 3_000, household=household))
     for number in range(12):
         await recorded(draft(f"w-{household}-{number}", now, 3_000, household=household))
         hold = await acted(

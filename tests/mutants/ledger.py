@@ -8,7 +8,6 @@ _HOLDS = "server/ledger/holds.py"
 _UNDOING = "server/ledger/undoing.py"
 _QUERIES = "server/ledger/queries.py"
 _OF_RULES = "tests/ledger/test_rules.py"
-_OF_VALUE = "tests/ledger/test_value.py::test_every_answer_is_the_models_after_every_step[sqlite]"
 
 LEDGER: tuple[Mutant, ...] = (
     Mutant(
@@ -48,10 +47,8 @@ LEDGER: tuple[Mutant, ...] = (
         original="if when > at:",
         bug="if when >= at:",
         tests=(
-            "tests/ledger/test_service.py"
-            "::test_what_expired_is_gone_to_the_microsecond_before_anyone_books_it",
-            "tests/ledger/test_service.py::test_booking_an_expiry_changes_no_answer",
-            _OF_VALUE,
+            "tests/ledger/test_parts.py"
+            "::test_who_writes_at_an_instant_books_what_ends_with_it[sqlite]",
         ),
     ),
     Mutant(
@@ -122,7 +119,7 @@ LEDGER: tuple[Mutant, ...] = (
         file=_QUERIES,
         original="id = $4 AND resolved_at IS NULL AND expires_at > $2",
         bug="id = $4 AND resolved_at IS NULL",
-        tests=(_OF_VALUE,),
+        tests=("tests/ledger/test_parts.py::test_a_hold_is_resolved_until_just_before_its_end",),
     ),
     Mutant(
         name="expired-hold-still-shown",
@@ -157,10 +154,7 @@ LEDGER: tuple[Mutant, ...] = (
         file=_UNDOING,
         original="amount = min(amount, root.amount - root.undone)",
         bug="amount = root.amount - root.undone",
-        tests=(
-            "tests/ledger/test_undoing.py"
-            "::test_several_parts_in_one_transaction_know_of_each_other",
-        ),
+        tests=("tests/ledger/test_parts.py::test_undoing_a_part_of_a_grant_leaves_the_rest",),
     ),
     Mutant(
         name="recalled-twice",
@@ -171,7 +165,6 @@ LEDGER: tuple[Mutant, ...] = (
         tests=(
             "tests/ledger/test_undoing.py"
             "::test_a_grant_undone_in_parts_is_undone_as_at_once[sqlite]",
-            _OF_VALUE,
         ),
     ),
     Mutant(
@@ -225,7 +218,9 @@ LEDGER: tuple[Mutant, ...] = (
         file=_UNDOING,
         original="in reversed(rows):",
         bug="in rows:",
-        tests=(_OF_VALUE,),
+        tests=(
+            "tests/ledger/test_parts.py::test_a_part_comes_back_to_the_lots_that_had_paid_last",
+        ),
     ),
     Mutant(
         name="gift-gets-a-new-expiry",

@@ -78,12 +78,11 @@ class Copy:
         self, tests: Sequence[str], *, seconds: int, workers: int, stops_at_first: bool
     ) -> list[str]:
         """The tests of those named (of all, if none is) that fail, or `a hang`. Raises NotRun."""
-        shutil.rmtree(self.path / ".hypothesis", ignore_errors=True)
         command = [
             *(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no"),
             *("-n", str(workers), "-p", "no:cacheprovider", "--hypothesis-seed=0"),
             *(("-x",) if stops_at_first else ()),
-            *(() if workers else ("-p", "tests.mutants.ending")),
+            *("-p", "tests.mutants.plugin"),
             f"--basetemp={self.path.parent / 'temporary'}",
             *tests,
         ]

@@ -68,8 +68,10 @@ def change(to: PayoutStatus, member: int, *, now: Instant = NOW, by: int = MANAG
         PayoutStatus.CANCELLED: lambda id_: payouts.cancel(id_, member, now=now),
         PayoutStatus.APPROVED: lambda id_: payouts.approve(id_, by=by, now=now),
         PayoutStatus.REJECTED: lambda id_: payouts.reject(id_, "unknown bank", by=by, now=now),
-        PayoutStatus.PAID: lambda id_: payouts.mark_paid(id_, "B-1", now=now),
-        PayoutStatus.FAILED: lambda id_: payouts.mark_failed(id_, "account closed", now=now),
+        PayoutStatus.PAID: lambda id_: payouts.mark_paid(id_, "B-1", by="key:1", now=now),
+        PayoutStatus.FAILED: lambda id_: payouts.mark_failed(
+            id_, "account closed", by="key:1", now=now
+        ),
     }
 
     async def changed(payout_id: int) -> PayoutView:

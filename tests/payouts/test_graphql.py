@@ -119,7 +119,7 @@ async def test_the_way_of_a_payout_as_the_member_sees_it(api: Api) -> None:
     assert paid["payout"]["destination"] is None  # is no business of a key
     await sees(status="PAID", finishedAt=NOW_SHOWN, bankReference="B-1")
     await done(api, "markPayoutFailed", payout, bank, note="account closed")
-    await sees(status="FAILED", bankReference=None, note="account closed")
+    await sees(status="FAILED", bankReference="B-1", note="account closed")
     await check_books()
 
 

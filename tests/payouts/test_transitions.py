@@ -111,12 +111,12 @@ async def test_what_is_kept_of_each_step(database: Address) -> None:
     await published()
     member = await member_with(800)
     asked = await request(member, 400, requested_by=ASKER)
-    assert (asked.requested_at, asked.decided_at, asked.decided_by) == (NOW, None, ASKER)
+    assert (asked.requested_at, asked.decided_at, asked.decided_by) == (NOW, None, None)
     approved = await change(PayoutStatus.APPROVED, member, now=later(1))(asked.id)
     assert (approved.decided_at, approved.decided_by) == (later(1), MANAGER)
     paid = await change(PayoutStatus.PAID, member, now=later(2))(asked.id)
     assert (paid.decided_at, paid.decided_by) == (later(1), MANAGER)
-    assert (paid.finished_at, paid.note) == (later(2), "B-1")
+    assert (paid.finished_at, paid.finished_by, paid.bank_reference) == (later(2), "key:1", "B-1")
     failed = await change(PayoutStatus.FAILED, member, now=later(3))(asked.id)
     assert (failed.requested_at, failed.finished_at, failed.note) == (
         NOW,
@@ -173,11 +173,11 @@ async def test_notes_and_references_are_printable_and_short(database: Address, t
     before = await dump()
     with pytest.raises(InvalidInput) as refused:
         async with sql.transaction():
-            await payouts.mark_paid(payout.id, text, now=NOW)
+            await payouts.mark_paid(payout.id, text, by="key:1", now=NOW)
     assert refused.value.path == ("bankReference",)
     with pytest.raises(InvalidInput) as refused:
         async with sql.transaction():
-            await payouts.mark_failed(payout.id, text, now=NOW)
+            await payouts.mark_failed(payout.id, text, by="key:1", now=NOW)
     assert refused.value.path == ("note",)
     with pytest.raises(InvalidInput):
         async with sql.transaction():

@@ -332,8 +332,11 @@ ROWS: dict[str, Row] = {
         "local_day": 20_000,
         "requested_at": 1,
         "decided_at": None,
+        "requested_by": None,
         "decided_by": None,
         "finished_at": None,
+        "finished_by": None,
+        "bank_reference": None,
         "note": None,
     },
     "adjustments": {

@@ -928,8 +928,11 @@ class Migration(migrations.Migration):
                 ("local_day", fields.IntField()),
                 ("requested_at", InstantField()),
                 ("decided_at", InstantField(null=True)),
+                ("requested_by", fields.BigIntField(null=True)),
                 ("decided_by", fields.BigIntField(null=True)),
                 ("finished_at", InstantField(null=True)),
+                ("finished_by", fields.CharField(null=True, max_length=32)),
+                ("bank_reference", fields.CharField(null=True, max_length=200)),
                 ("note", fields.CharField(null=True, max_length=200)),
             ],
             options={
