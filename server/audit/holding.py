@@ -1,6 +1,7 @@
 """Checking lots and holds against the journal."""
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from server import clock
 from server.audit import queries
@@ -42,6 +43,7 @@ async def check_lots(batch: Batch) -> None:
         if lot[14] or (tally.returned and lot[13] is None):
             roots[lot_id] = tally
     await _check_undone(batch, roots)
+    _check_recalls(batch)
     _check_debts(batch, open_values)
     _check_origins(batch, await _origins(batch))
 
@@ -93,6 +95,7 @@ async def _check_undone(batch: Batch, roots: dict[int, LotTally | None]) -> None
     columns = "id, member_id, undone, recalled"
     lots = {row[0]: row for row in await queries.chosen("lots", columns, elsewhere, by="id")}
     ended = {row[0]: (row[1], row[2]) for row in await queries.families(roots)}
+    lapsing = await _lapsing(batch, roots)
     for lot_id, tally in roots.items():
         if tally is not None:
             member_id, undone, recalled = tally.row[1], tally.row[14], tally.row[15]
@@ -101,6 +104,7 @@ async def _check_undone(batch: Batch, roots: dict[int, LotTally | None]) -> None
         else:
             continue
         lapsed, returned = ended.get(lot_id, (0, 0))
+        lapsed += lapsing[lot_id]
         rest = undone - returned - recalled
         if not 0 <= rest <= lapsed:
             batch.found.add(
@@ -110,6 +114,43 @@ async def _check_undone(batch: Batch, roots: dict[int, LotTally | None]) -> None
                 expected=f"{returned + recalled} to {returned + recalled + lapsed}:"
                 f" {returned} taken back, {recalled} recalled, up to {lapsed} lapsed",
                 found=undone,
+            )
+
+
+async def _lapsing(batch: Batch, roots: Collection[int]) -> dict[int, int]:
+    """What had lapsed of each family when its account was last written, and is not booked yet."""
+    lapsing: dict[int, int] = defaultdict(int)
+    for by in ("id", "origin_id"):
+        columns = f"{by}, account_id, remaining, expires_at"
+        for root, account_id, remaining, expires_at in await queries.chosen(
+            "lots", columns, roots, by=by
+        ):
+            if expires_at <= batch.walked.last_recorded_at.get(account_id, NEVER):
+                lapsing[root] += remaining
+    return lapsing
+
+
+def _check_recalls(batch: Batch) -> None:
+    """What was taken from elsewhere for undone grants is what their lots say, less what was let go.
+    Of members who were in a merge it may stand in the other's journal."""
+    said: dict[int, int] = defaultdict(int)
+    first: dict[int, int] = {}
+    for lot_id, tally in batch.walked.lots.items():
+        if tally.row[15]:
+            said[tally.row[2]] += tally.row[15] - tally.row[16]
+            first.setdefault(tally.row[2], lot_id)
+    for account_id, account in batch.accounts.items():
+        taken = batch.walked.recalls.get(account_id, 0)
+        if account[1] not in batch.joined and taken > said[account_id]:
+            row = ("ledger_accounts", account_id, account[1])
+            if account_id in first:
+                row = ("lots", first[account_id], account[1])
+            batch.found.add(
+                Check.LOTS,
+                row,
+                "recalled less let_go, of all lots of the account",
+                expected=f"at least {taken}",
+                found=said[account_id],
             )
 
 

@@ -22,7 +22,6 @@ TABLE_OF_REASON = {
     Reason.REDEMPTION.value: "vouchers",
     Reason.PAYMENT.value: "payments",
     Reason.RETURN.value: "purchase_returns",
-    Reason.RECALL.value: "purchase_returns",
     Reason.HOLD.value: "holds",
     Reason.RELEASE.value: "holds",
     Reason.GIFT_SENT.value: "gifts",
@@ -57,6 +56,8 @@ class Walked:
     """The same for what went from one member to another."""
     last_recorded_at: dict[int, Instant] = field(default_factory=dict)
     """By account, when it was last written."""
+    recalls: dict[int, int] = field(default_factory=dict)
+    """By account, what was taken for grants that were undone after they were used."""
 
 
 class Walk:
@@ -86,6 +87,9 @@ class Walk:
             self._worth += amount if credit in _OWN else -amount
         if self._is_sound:
             self._link(posting)
+        if posting[9] == Reason.RECALL and credit == _REVERSED:
+            recalls = self._walked.recalls
+            recalls[posting[2]] = recalls.get(posting[2], 0) + amount
         if lot_id is not None:
             self._move(posting, lot_id)
         elif _OWED not in (debit, credit):

@@ -158,8 +158,8 @@ async def _among_members() -> None:
     assert open_one.id
     for payout in (paid, failed):
         await acted(payouts.approve(payout.id, by=STAFF, now=now), now)
-        await acted(payouts.mark_paid(payout.id, "reference", now=now), now)
-    await acted(payouts.mark_failed(failed.id, "no such account", now=now), now)
+        await acted(payouts.mark_paid(payout.id, "reference", by="bank", now=now), now)
+    await acted(payouts.mark_failed(failed.id, "no such account", by="bank", now=now), now)
     wish = merging.Wish(known_as(DORA), known_as(EMIL), "the same person")
     await acted(merging.merge(wish, by=STAFF, now=now), now)
 

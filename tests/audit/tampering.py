@@ -105,6 +105,14 @@ TAMPERINGS = (
     _set("a lot's version", Check.LOTS, "lots", _GRANT, "programme_version = 2"),
     _set("what was undone of a lot", Check.LOTS, "lots", _UNDONE, "undone = undone - 1"),
     _set(
+        "what was recalled for a lot", Check.LOTS, "lots", _first("lots", "recalled > 0"),
+        "recalled = recalled - 1",
+    ),
+    _set(
+        "what was let go of a lot", Check.LOTS, "lots", _first("lots", "recalled > 0"),
+        "let_go = 1",
+    ),
+    _set(
         "what was undone by lines", Check.PURCHASES, "lots",
         _first("lots", "reason = 'purchase' AND undone > 0"), "undone = undone - 1",
     ),

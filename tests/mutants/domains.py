@@ -185,7 +185,7 @@ DOMAINS: tuple[Mutant, ...] = (
         name="payout-decided-by-who-asked",
         what="who of the staff asked for a payout may approve it as well",
         file=_PAYOUTS,
-        original="if payout.decided_by == by:",
+        original="if payout.requested_by == by:",
         bug="if payout.member_id == by:",
         tests=(
             "tests/payouts/test_transitions.py"
