@@ -46,13 +46,26 @@ def test_the_environment_counts_and_an_option_counts_more(monkeypatch: pytest.Mo
         ({"HOST": ""}, "LAUREL_HOST: String should have at least 1 character"),
         ({"DATABASE": "postgres://h:x/n"}, "LAUREL_DATABASE: the URL's port is none: "),
         ({"POOL_SIZE": "0"}, "LAUREL_POOL_SIZE: Input should be greater than or equal to 1"),
+        (
+            {"AUDIT_INTERVAL_SECONDS": "-1"},
+            "LAUREL_AUDIT_INTERVAL_SECONDS: Input should be greater than or equal to 0",
+        ),
         ({"MODE": "production"}, "LAUREL_ISSUER is missing: production needs "),
         (
             {"MODE": "production", "ISSUER": "https://x.example", "SIMULATED_TIME": "accept"},
             "LAUREL_SIMULATED_TIME=accept is refused in production",
         ),
     ],
-    ids=["port", "no port", "no host", "port of a URL", "pool", "issuer", "simulated time"],
+    ids=[
+        "port",
+        "no port",
+        "no host",
+        "port of a URL",
+        "pool",
+        "audit",
+        "issuer",
+        "simulated time",
+    ],
 )
 def test_a_wrong_one_is_named(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], line: str

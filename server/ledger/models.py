@@ -63,8 +63,8 @@ class Lot(Model):
 
     `origin_id` is the lot whose value this one goes on with, where that had lapsed or belonged to a
     duplicate of the member. `undone` is how much of the grant has been reversed since; `recalled`
-    is the part of that which was no longer in the lot and was not lapsed either, and `let_go` what of
-    that was not recovered: it is taken when what had used it is undone.
+    is the part of that which was no longer in the lot and was not lapsed either, and `let_go` what
+    of that was not recovered: it is taken when what had used it is undone.
     """
 
     id = IdField()

@@ -98,7 +98,7 @@ def _granted(row: sql.Row) -> Granted:
     )
 
 
-async def undo(
+async def undo(  # noqa: PLR0913 - each says one thing about what is undone, and is named
     journal: Journal,
     member_id: int,
     asset: str,
@@ -108,6 +108,7 @@ async def undo(
     policy: ReturnPolicy,
     rule: str,
     reference: int,
+    is_settled_by_caller: bool = False,
 ) -> Undone:
     """Undo `amount` of the grant that made a lot, at most what remains of it to be undone.
 
@@ -117,6 +118,9 @@ async def undo(
     what is pending of this very grant. The lot's account is locked; so are those that its value was
     moved to, as far as it is to be taken there. Raises InvalidInput if the member would then owe
     more than MAXIMUM_BALANCE.
+
+    What is let go within the balance is taken after all when what had used it is undone
+    (`restore`), unless the caller makes up for it in another way (`is_settled_by_caller`).
     """
     family = await _family(journal, lot_id)
     root = family.root
@@ -156,7 +160,7 @@ async def undo(
         journal.owe(member_id, asset, owed, version=root.programme_version, cause=recall)
     root.undone += amount
     root.recalled += plan.elsewhere
-    if policy is ReturnPolicy.WITHIN_BALANCE:
+    if policy is ReturnPolicy.WITHIN_BALANCE and not is_settled_by_caller:
         root.let_go += missing
     journal.touched(root)
     return Undone(amount, plan.from_lot, plan.lapsed, from_balance, owed, missing - owed)

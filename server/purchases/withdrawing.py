@@ -25,6 +25,10 @@ _ZONES_APART = 2 * 86_400 * clock.MICROSECONDS_PER_SECOND
 """No two time zones' calendars are further apart; versions may have different ones."""
 
 
+_REWARDS = frozenset({ledger.Reason.CHALLENGE, ledger.Reason.STREAK})
+"""What of these can't be recovered is taken off the challenge's next reward."""
+
+
 @dataclass(frozen=True, slots=True)
 class Undoing:
     """How a return takes value back."""
@@ -46,6 +50,7 @@ class Undoing:
             policy=self.policy,
             rule=grant.rule,
             reference=self.return_id,
+            is_settled_by_caller=grant.reason in _REWARDS,
         )
 
 

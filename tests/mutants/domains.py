@@ -157,8 +157,8 @@ DOMAINS: tuple[Mutant, ...] = (
         original="return tuple(one for one in members if one in present)",
         bug="return members if present else ()",
         tests=(
-            "tests/households/test_pooling.py"
-            "::test_nothing_of_who_leaves_at_once_is_spent_after[postgres]",
+            "tests/households/test_read_again.py"
+            "::test_a_till_that_waits_for_who_leaves_spends_nothing_of_theirs[postgres]",
         ),
     ),
     Mutant(
@@ -168,8 +168,7 @@ DOMAINS: tuple[Mutant, ...] = (
         original="invitation = await models.invitation(hashed)  # as it stands under",
         bug="invitation = row  # as it stood before",
         tests=(
-            "tests/households/test_pooling.py"
-            "::test_a_code_that_two_use_at_once_lets_one_in[postgres]",
+            "tests/households/test_read_again.py::test_of_two_who_wait_with_one_code_one_gets_in[postgres]",
         ),
     ),
     Mutant(

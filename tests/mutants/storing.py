@@ -87,9 +87,8 @@ STORING: tuple[Mutant, ...] = (
         '                "unique_together": (("partner", "external_id"),),',
         bug='"table": "purchases",\n                "app": "laurel",',
         tests=(
-            "tests/api/test_idempotency.py"
-            "::test_a_purchase_sent_eight_times_at_once_under_eight_keys_is_recorded_once[postgres]",
-            f"{_CONSTRAINTS}::test_the_database_itself_refuses_a_second_one",
+            "tests/purchases/test_recorded_once.py"
+            "::test_a_known_members_purchase_sent_twice_at_once_is_recorded_once[postgres]",
         ),
     ),
     Mutant(

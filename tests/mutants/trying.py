@@ -83,6 +83,7 @@ class Copy:
             *("-n", str(workers), "-p", "no:cacheprovider", "--hypothesis-seed=0"),
             *(("-x",) if stops_at_first else ()),
             *("-p", "tests.mutants.plugin"),
+            "--ignore=tests/mutants",  # it knows that a bug's place has changed
             f"--basetemp={self.path.parent / 'temporary'}",
             *tests,
         ]
