@@ -70,7 +70,7 @@ class Payout(Node):
         description="Why it was rejected or has failed; null otherwise."
     )
     bank_reference: str | None = strawberry.field(
-        description="The bank's reference of the payment; null unless it was paid, and sent back perhaps."
+        description="The bank's reference of the payment; null unless it was paid."
     )
     view: strawberry.Private[PayoutView]
 

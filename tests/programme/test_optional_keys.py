@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from server import clock
 from server.clock import Instant
+from server.ledger.rules import ReturnPolicy
 from server.programme import commands, rules, service
 from server.programme.checking import Section
 from server.programme.comparing import Difference, diff
@@ -23,7 +24,6 @@ from server.programme.document import (
     Payouts,
     PointsWorth,
     Programme,
-    ReturnPolicy,
     Returns,
     Transfers,
 )
