@@ -14,9 +14,10 @@ PATIENCE_SECONDS = 30
 Work = Callable[[], Awaitable[object]]
 
 
-async def behind(first: Work, *others: Work) -> list[object]:
+async def behind(first: Work, *others: Work, meanwhile: Work | None = None) -> list[object]:
     """The first has done its work and commits it only when all others wait for its locks; what each
     of the others answered, or its refusal. Each is one transaction, tried again if it lost a race.
+    `meanwhile` happens while all wait, outside of their transactions.
     """
     done, may_end = asyncio.Event(), asyncio.Event()
 
@@ -43,5 +44,7 @@ async def behind(first: Work, *others: Work) -> list[object]:
         # The database tells nobody who waits for whom.
         while (await sql.fetch(WAITING))[0][0] < len(others):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+        if meanwhile is not None:
+            await meanwhile()
         may_end.set()
     return [one.result() for one in following]

@@ -30,7 +30,7 @@ _HOLD_OF_PAYOUT = {
 
 
 async def check_uses(batch: Batch) -> None:
-    """Each use of value is what its postings say, whoever's value it took; and what postings refer
+    """Each use of value is what its postings say, whosever value it took; and what postings refer
     to exists."""
     of_batch = {
         table: await queries.chosen(table, columns, batch.member_ids)

@@ -1,10 +1,12 @@
 """Reserving value with a time limit: each hold is settled, released or expires, exactly once.
 
 What a hold takes stays the member's, but can't be spent. Whether a hold has expired is read off the
-clock; no job has to run for its value to be free again.
+clock; no job has to run for its value to be free again. What a return let go because it was held is
+taken when it is given up, as `restore` does.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -15,6 +17,7 @@ from server.ledger.accounts import Cause
 from server.ledger.errors import HoldResolved
 from server.ledger.journal import Journal
 from server.ledger.rules import OpenLot, Reason, Side
+from server.ledger.undoing import with_origins, withhold
 from server.storage import sql
 from server.storage.ids import new_id
 
@@ -102,11 +105,11 @@ async def settle(
     """
     resolved = await _resolve(journal, hold_id, settled_amount=amount)
     left = amount
-    for lot, held in await _portions(journal, hold_id):
-        taken = min(left, held)
+    for portion in await _portions(journal, resolved):
+        taken = min(left, portion.held)
         if taken:
-            journal.take_held(lot, taken, side=side, cause=cause)
-        _free(journal, lot, held - taken, hold_id=hold_id)
+            journal.take_held(portion.lot, taken, side=side, cause=cause)
+        _free(journal, portion, portion.held - taken, hold_id=hold_id)
         left -= taken
     return resolved
 
@@ -114,8 +117,8 @@ async def settle(
 async def release(journal: Journal, hold_id: int) -> HoldView:
     """Give up the hold: its value is free again. Raises HoldResolved if it is not open any more."""
     resolved = await _resolve(journal, hold_id, settled_amount=0)
-    for lot, held in await _portions(journal, hold_id):
-        _free(journal, lot, held, hold_id=hold_id)
+    for portion in await _portions(journal, resolved):
+        _free(journal, portion, portion.held, hold_id=hold_id)
     return resolved
 
 
@@ -132,24 +135,43 @@ async def _resolve(journal: Journal, hold_id: int, *, settled_amount: int) -> Ho
     )
 
 
-async def _portions(journal: Journal, hold_id: int) -> list[tuple[OpenLot, int]]:
-    """The hold's lots with what it holds of each, in the order of taking; noted as given back."""
-    written = await queries.portions_of(hold_id)
-    for row in await queries.lots({row[4] for row in written}) if written else ():
-        journal.adopt(row)
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """What a hold holds of a lot; `origin` is the lot whose value that one goes on with, or it."""
+
+    lot: OpenLot
+    origin: OpenLot
+    held: int
+
+
+async def _portions(journal: Journal, hold: HoldView) -> list[_Portion]:
+    """What the hold holds, in the order of taking; noted as given back. Raises HoldResolved if some
+    of it is free already."""
+    written = await queries.portions_of(hold.id)
+    rows = [*written, *journal.unwritten_portions(hold.id)]
+    if sum(row[6] for row in rows) != hold.amount:
+        # A writer whose clock is ahead of this one's has seen it expire, and has booked that.
+        raise HoldResolved(HoldStatus.EXPIRED)
+    known = await with_origins(journal, {row[4] for row in rows})
     await sql.execute_many(queries.UPDATE_PORTION, [(0, row[0]) for row in written])
-    portions = [*written, *journal.unwritten_portions(hold_id)]
-    return [(journal.lot(row[3], row[4]), row[6]) for row in portions]
+    lots = [journal.lot(row[3], row[4]) for row in rows]
+    return [
+        _Portion(lot, known.get(lot.origin_id or lot.id, lot), row[6])
+        for lot, row in zip(lots, rows, strict=True)
+    ]
 
 
-def _free(journal: Journal, lot: OpenLot, amount: int, *, hold_id: int) -> None:
+def _free(journal: Journal, portion: _Portion, amount: int, *, hold_id: int) -> None:
     """Give what was held back to its lot, as `due` does; if that has lapsed meanwhile, what stays
     in it lapses now."""
     if not amount:
         return
+    lot = portion.lot
     cause = Cause(Reason.RELEASE, lot.rule, hold_id)
     rest = journal.put(lot, amount, side=Side.HELD, cause=cause)
-    if rest and lot.expires_at <= journal.recorded_at:
+    if lot.expires_at > journal.recorded_at:
+        withhold(journal, lot, rest, origin=portion.origin, reference=hold_id)
+    elif rest:
         lapse = Cause(Reason.EXPIRY, lot.rule, None)
         journal.take(lot, rest, side=Side.EXPIRED, cause=lapse)
 

@@ -1,6 +1,6 @@
 """Undoing grants and uses: what a return takes back, and what it gives back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -216,7 +216,7 @@ async def restore(
     now, it is taken back after all.
     """
     rows = [row for row in await queries.uses(reference) if row[3] > 0]
-    lots = await _with_origins(journal, [row[2] for row in rows])
+    lots = await with_origins(journal, [row[2] for row in rows])
     restored, left = Restored(), amount
     for owner, _account_id, lot_id, taken, _first in reversed(rows):
         back = min(left, taken)
@@ -229,7 +229,8 @@ async def restore(
         cause = Cause(Reason.RESTORED, rule, reference)
         journal.check_room(owner, journal.asset_of(lot), back)
         stays = journal.put(lot, back, side=side, cause=cause)
-        withheld = _withhold(journal, lot, lots[lot.origin_id or lot.id], stays, restored_by)
+        origin = lots[lot.origin_id or lot.id]
+        withheld = withhold(journal, lot, stays, origin=origin, reference=restored_by)
         stays -= withheld
         if has_lapsed or heir != owner:
             go_on(
@@ -246,8 +247,8 @@ async def restore(
     return restored
 
 
-async def _with_origins(journal: Journal, lot_ids: Sequence[int]) -> dict[int, OpenLot]:
-    """The lots by id, and those whose value they go on with."""
+async def with_origins(journal: Journal, lot_ids: Collection[int]) -> dict[int, OpenLot]:
+    """The written lots by id, and those whose value they go on with."""
     found = await queries.lots(lot_ids) if lot_ids else ()
     lots = {row[0]: journal.adopt(row) for row in found}
     origins = {lot.origin_id for lot in lots.values() if lot.origin_id is not None} - lots.keys()
@@ -256,8 +257,11 @@ async def _with_origins(journal: Journal, lot_ids: Sequence[int]) -> dict[int, O
     return lots
 
 
-def _withhold(journal: Journal, lot: OpenLot, origin: OpenLot, amount: int, reference: int) -> int:
-    """Take from what came back to the lot what a return had let go of its grant; how much."""
+def withhold(
+    journal: Journal, lot: OpenLot, amount: int, *, origin: OpenLot, reference: int
+) -> int:
+    """Take from `amount`, which came back to the lot, what returns had let go of its grant because
+    it was used; how much. `reference` is what the posting refers to."""
     taken = min(origin.let_go, amount)
     if taken and journal.has_account(origin.account_id):
         journal.take(

@@ -150,10 +150,11 @@ async def alone(key: int) -> AsyncIterator[bool]:
     """Whether no other process on this database is in such a block with the key now.
 
     Whoever is told no does nothing and tries again later: nobody waits. A process that dies is
-    not in its block any more. SQLite has one process that writes, which is always alone.
+    not in its block any more. SQLite has one process that writes, which is always alone. A pool of
+    one connection has none to spare for the key: who has such a pool is told yes.
     """
     client = _client()
-    if isinstance(client, DurableSqliteClient):
+    if isinstance(client, DurableSqliteClient) or client._pool.get_max_size() == 1:
         yield True
         return
     async with client.acquire_connection() as pooled:

@@ -163,7 +163,13 @@ class DurableSqliteClient(SqliteClient):
         statement starts; the readers stay free for others."""
         if not self._connection:
             await self.create_connection(with_db=True)
-        connection = await self._reading_connection()
+        opening = asyncio.ensure_future(self._reading_connection())
+        try:
+            connection = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # Left alone, its thread would keep the process from ending.
+            await (await opening).close()
+            raise
         try:
             await connection.execute("BEGIN")
             yield connection

@@ -100,12 +100,22 @@ class Model:
         pile.lapsed += amount
         self._count(pile.owner, "expired", amount, at)
 
-    def _give_back(self, parts: Iterable[tuple[Pile, int]]) -> None:
+    def _give_back(self, parts: Iterable[tuple[Pile, int]]) -> list[tuple[Pile, int]]:
+        """Let go of what is held; what of it stays."""
+        stays: list[tuple[Pile, int]] = []
         for pile, amount in parts:
             pile.free += amount
-            filled = self._fill(pile, amount)
+            rest = amount - self._fill(pile, amount)
             if pile.expires_at <= self.now:
-                self._lapse(pile, amount - filled, self.now)
+                self._lapse(pile, rest, self.now)
+            else:
+                stays.append((pile, rest))
+        return stays
+
+    def _give_up(self, parts: Iterable[tuple[Pile, int]]) -> None:
+        """As `_give_back`, but by a verb, which takes what a return had let go as held."""
+        for pile, rest in self._give_back(parts):
+            pile.free -= self._withhold(pile.grant, pile.owner, rest)
 
     def _fill(self, pile: Pile, amount: int) -> int:
         filled = min(self.owed[pile.owner], amount)
@@ -209,12 +219,12 @@ class Model:
             rest += [(pile, held - taken)] * bool(held - taken)
         hold.outcome = "settled"
         self._used(used, reference)
-        self._give_back(rest)
+        self._give_up(rest)
 
     def release(self, hold: Reserved) -> None:
         """Give everything back."""
         hold.outcome = "released"
-        self._give_back(hold.parts)
+        self._give_up(hold.parts)
 
     def give(self, giver: int, receiver: int, amount: int) -> list[Grant]:
         """Move what expires first to another member. Raises TooLittle."""

@@ -139,7 +139,8 @@ DOMAINS: tuple[Mutant, ...] = (
         "    async with ledger.journal([giver, receiver], [POINTS], recorded_at=now)"
         " as journal:\n",
         tests=(
-            "tests/transfers/test_service.py::test_gifts_at_once_do_not_exceed_the_day[postgres]",
+            "tests/transfers/test_limit_at_once.py"
+            "::test_a_gift_that_waits_counts_what_the_other_has_given[postgres]",
         ),
     ),
     Mutant(

@@ -111,7 +111,10 @@ LEDGER: tuple[Mutant, ...] = (
         file=_QUERIES,
         original="id = $4 AND resolved_at IS NULL AND expires_at > $2",
         bug="id = $4 AND expires_at > $2",
-        tests=("tests/payments/test_together.py::test_a_hold_is_settled_once[postgres]",),
+        tests=(
+            "tests/payments/test_waiting_tills.py"
+            "::test_a_hold_is_neither_settled_nor_released_again[postgres]",
+        ),
     ),
     Mutant(
         name="expired-hold-settled",

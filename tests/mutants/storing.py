@@ -13,8 +13,8 @@ STORING: tuple[Mutant, ...] = (
         original='return " FOR UPDATE" if sql.engine() == "postgres" else ""',
         bug='return ""',
         tests=(
-            "tests/ledger/test_together.py"
-            "::test_two_who_spend_the_same_points_at_once_do_not_both_get_them[postgres]",
+            "tests/ledger/test_locking.py"
+            "::test_who_waits_reads_what_the_other_has_left_and_needs_no_second_attempt[postgres]",
         ),
     ),
     Mutant(
@@ -24,8 +24,8 @@ STORING: tuple[Mutant, ...] = (
         original="ORDER BY id{_lock()}",
         bug="ORDER BY random(){_lock()}",
         tests=(
-            "tests/ledger/test_together.py"
-            "::test_writers_for_several_members_wait_for_each_other_without_a_deadlock[postgres]",
+            "tests/ledger/test_locking.py"
+            "::test_who_waits_for_the_first_account_has_locked_no_other[postgres]",
         ),
     ),
     Mutant(

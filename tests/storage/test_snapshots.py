@@ -6,6 +6,7 @@ import pytest
 
 from server.clock import Instant, system_now
 from server.storage import ids, sql
+from server.storage.database import Address, opened
 from server.storage.ids import new_id
 
 REFUSED = (sqlite3.OperationalError, asyncpg.ReadOnlySQLTransactionError)
@@ -69,6 +70,13 @@ async def test_one_is_alone_with_a_key_at_a_time(database: object, engine: str) 
             assert second is (engine == "sqlite"), "SQLite has one process anyway"
     async with sql.alone(1) as again:
         assert again
+
+
+async def test_a_pool_of_one_connection_never_waits_for_itself(database_address: Address) -> None:
+    async with opened(database_address, pool_size=1), sql.alone(1) as is_alone:
+        assert is_alone
+        async with sql.snapshot():
+            assert await names() == []
 
 
 def test_the_time_of_an_id_is_told_to_the_millisecond() -> None:
