@@ -6,7 +6,6 @@ taken when it is given up, as `restore` does.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -105,11 +104,11 @@ async def settle(
     """
     resolved = await _resolve(journal, hold_id, settled_amount=amount)
     left = amount
-    for portion in await _portions(journal, resolved):
-        taken = min(left, portion.held)
+    for lot, held in await _portions(journal, resolved):
+        taken = min(left, held)
         if taken:
-            journal.take_held(portion.lot, taken, side=side, cause=cause)
-        _free(journal, portion, portion.held - taken, hold_id=hold_id)
+            journal.take_held(lot, taken, side=side, cause=cause)
+        _free(journal, lot, held - taken, hold_id=hold_id)
         left -= taken
     return resolved
 
@@ -117,8 +116,8 @@ async def settle(
 async def release(journal: Journal, hold_id: int) -> HoldView:
     """Give up the hold: its value is free again. Raises HoldResolved if it is not open any more."""
     resolved = await _resolve(journal, hold_id, settled_amount=0)
-    for portion in await _portions(journal, resolved):
-        _free(journal, portion, portion.held, hold_id=hold_id)
+    for lot, held in await _portions(journal, resolved):
+        _free(journal, lot, held, hold_id=hold_id)
     return resolved
 
 
@@ -135,42 +134,30 @@ async def _resolve(journal: Journal, hold_id: int, *, settled_amount: int) -> Ho
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Portion:
-    """What a hold holds of a lot; `origin` is the lot whose value that one goes on with, or it."""
-
-    lot: OpenLot
-    origin: OpenLot
-    held: int
-
-
-async def _portions(journal: Journal, hold: HoldView) -> list[_Portion]:
-    """What the hold holds, in the order of taking; noted as given back. Raises HoldResolved if some
-    of it is free already."""
+async def _portions(journal: Journal, hold: HoldView) -> list[tuple[OpenLot, int]]:
+    """The hold's lots with what it holds of each, in the order of taking; noted as given back.
+    Raises HoldResolved if some of it is free already."""
     written = await queries.portions_of(hold.id)
-    rows = [*written, *journal.unwritten_portions(hold.id)]
-    if sum(row[6] for row in rows) != hold.amount:
+    portions = [*written, *journal.unwritten_portions(hold.id)]
+    if sum(row[6] for row in portions) != hold.amount:
         # A writer whose clock is ahead of this one's has seen it expire, and has booked that.
         raise HoldResolved(HoldStatus.EXPIRED)
-    known = await with_origins(journal, {row[4] for row in rows})
+    await with_origins(journal, {row[4] for row in written})
     await sql.execute_many(queries.UPDATE_PORTION, [(0, row[0]) for row in written])
-    lots = [journal.lot(row[3], row[4]) for row in rows]
-    return [
-        _Portion(lot, known.get(lot.origin_id or lot.id, lot), row[6])
-        for lot, row in zip(lots, rows, strict=True)
-    ]
+    return [(journal.lot(row[3], row[4]), row[6]) for row in portions]
 
 
-def _free(journal: Journal, portion: _Portion, amount: int, *, hold_id: int) -> None:
+def _free(journal: Journal, lot: OpenLot, amount: int, *, hold_id: int) -> None:
     """Give what was held back to its lot, as `due` does; if that has lapsed meanwhile, what stays
     in it lapses now."""
     if not amount:
         return
-    lot = portion.lot
     cause = Cause(Reason.RELEASE, lot.rule, hold_id)
     rest = journal.put(lot, amount, side=Side.HELD, cause=cause)
     if lot.expires_at > journal.recorded_at:
-        withhold(journal, lot, rest, origin=portion.origin, reference=hold_id)
+        root = lot.origin_id or lot.id
+        origin = journal.made_of(root).get(root, lot)
+        withhold(journal, lot, rest, origin=origin, reference=hold_id)
     elif rest:
         lapse = Cause(Reason.EXPIRY, lot.rule, None)
         journal.take(lot, rest, side=Side.EXPIRED, cause=lapse)

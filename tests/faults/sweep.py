@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from server.audit import service as audit
 from server.storage import sql
 from server.storage.database import Address
 from server.storage.sqlite import ImmediateTransaction
@@ -76,7 +77,10 @@ async def _repeated(address: Address, name: str, case: Case) -> Repeated:
         await _rest(address)
         found = await dump()
         answer = await api.mutate(name, case.input, case.caller, key=KEY)
-        return Repeated(found, answer, await dump())
+        repeated = Repeated(found, answer, await dump())
+        report = await audit.audit_all()
+        assert not report.problems, [problem.line for problem in report.problems]
+        return repeated
 
 
 async def _rest(address: Address) -> None:

@@ -49,7 +49,7 @@ async def test_who_waits_for_the_first_account_has_locked_no_other(database: Add
         pass
     rows = await sql.fetch("SELECT member_id FROM ledger_accounts ORDER BY id")
     first, *others = [row[0] for row in rows]
-    drawn = random.Random(0)  # noqa: S311 - an order, not a secret
+    drawn = random.Random(0)
 
     async def open_all() -> None:
         named = drawn.sample(members, len(members))

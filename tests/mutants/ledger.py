@@ -147,8 +147,8 @@ LEDGER: tuple[Mutant, ...] = (
         name="settled-and-given-back",
         what="a settled hold gives back all that it held, also what was spent",
         file=_HOLDS,
-        original="_free(journal, lot, held - taken, hold_id=hold_id)",
-        bug="_free(journal, lot, held, hold_id=hold_id)",
+        original="held - taken",
+        bug="held",
         tests=("tests/payments/test_together.py::test_a_hold_is_settled_once[sqlite]",),
     ),
     Mutant(
