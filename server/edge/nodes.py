@@ -12,6 +12,7 @@ from server.errors import InvalidInput, Path
 
 _Fetch = Callable[[Info, int], Awaitable[Any | None]]
 _fetches: dict[str, _Fetch] = {}
+_MAXIMUM_NUMBER = 2**63  # of the databases' integers, exclusive
 
 
 @strawberry.interface(description="A thing with an id of its own, which `node` finds again.")
@@ -36,11 +37,12 @@ def parse(opaque: str) -> tuple[str, int] | None:
 
 
 def number_of(opaque: str, type_name: str, *, path: Path) -> int:
-    """The number of an opaque id of the type. Raises InvalidInput for anything else."""
+    """The number of an opaque id of the type; 0, which nothing has, for one that the database
+    could not hold. Raises InvalidInput for anything else."""
     parsed = parse(opaque)
     if parsed is None or parsed[0] != type_name:
         raise InvalidInput("input.id", path=path, value=opaque, accepted=f"the id of a {type_name}")
-    return parsed[1]
+    return parsed[1] if 0 < parsed[1] < _MAXIMUM_NUMBER else 0
 
 
 def fetches(type_name: str) -> Callable[[_Fetch], _Fetch]:
@@ -56,6 +58,6 @@ def fetches(type_name: str) -> Callable[[_Fetch], _Fetch]:
 async def find(info: Info, opaque: str) -> Any | None:
     """The thing with that id, if there is one that the caller may see."""
     parsed = parse(opaque)
-    if parsed is None or parsed[0] not in _fetches or not 0 < parsed[1] < 2**63:
+    if parsed is None or parsed[0] not in _fetches or not 0 < parsed[1] < _MAXIMUM_NUMBER:
         return None
     return await _fetches[parsed[0]](info, parsed[1])

@@ -167,8 +167,7 @@ def number_of(opaque: strawberry.ID, type_name: str, *, field: str) -> int:
 
     Raises InvalidInput for the id of something else.
     """
-    number = nodes.number_of(opaque, type_name, path=(field,))
-    return number if 0 < number < 2**63 else 0
+    return nodes.number_of(opaque, type_name, path=(field,))
 
 
 def held_of(given: HoldInput) -> tuple[str, int]:
