@@ -22,6 +22,7 @@ class Withdrawn:
     next_period_start: LocalDay  # of a streak: after that run
     rewarded_by: int | None  # of a completion: the purchase whose lot is the reward
     points: int  # what the reward was worth, kept points included
+    streaks_left: int = 0  # of a streak: how many that run's periods still hold
 
 
 class Recounting:
@@ -95,10 +96,16 @@ class Recounting:
             if run is not None:
                 self._broken.add(challenge.key)
                 after = rules.next_period_start(challenge.period, run.last_period)
+                left = sum(
+                    part.streak_count
+                    for part in runs
+                    if run.first_period <= part.first_period <= run.last_period
+                )
                 gone += [
                     Withdrawn(
                         *(challenge.key, True, start, run.first_period, after, None),
                         rewarded.streak.reward_points,
+                        left,
                     )
                 ] * streaks
         total = self._totals.setdefault(challenge.key, [0, 0, 0])

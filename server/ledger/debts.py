@@ -15,6 +15,12 @@ _PAID = (
     " GROUP BY lot_id ORDER BY MIN(id)"
 )
 """(lot, amount) of what lots have paid for a debt that was taken over."""
+_FILLED = (
+    "SELECT lot_id, CAST(SUM(amount) AS BIGINT) FROM postings WHERE reference = $1"
+    " AND debit <> 'issued' AND account_id = $2 AND recorded_at = $3 AND reason = 'settlement'"
+    " AND debit = 'member' AND credit = 'owed' GROUP BY lot_id ORDER BY MIN(id)"
+)
+"""(lot, amount) of what lots that came with a merge filled of what was owed."""
 
 
 async def take_over(journal: Journal, debtor: int, heir: int, asset: str, *, reference: int) -> int:
@@ -89,6 +95,52 @@ async def hand_back(
         ),
     )
     await _charge(journal, debtor, asset, amount, cause)
+
+
+async def refill(
+    journal: Journal,
+    debtor: int,
+    giver: int,
+    asset: str,
+    *,
+    reference: int,
+    recorded_at: Instant,
+    handed_back_by: int,
+) -> int:
+    """Give back what value that came under `reference` at the instant filled of what the debtor
+    owed: the debtor owes it again, the giver has it in new lots; how much that is.
+
+    They keep rule, origin and expiry; what would have lapsed meanwhile does not come back. Both are
+    locked, and what was left of the lots has gone back before. Raises InvalidInput if the giver's
+    account can't take it.
+    """
+    account = journal.account(debtor, asset)
+    filled = await sql.fetch(_FILLED, reference, account.id, recorded_at)
+    rows = await queries.lots([row[0] for row in filled]) if filled else ()
+    lots = {row[0]: journal.adopt(row) for row in rows}
+    cause = Cause(Reason.MERGE, DEBT_RULE, handed_back_by)
+    total = 0
+    for lot_id, amount in filled:
+        lot, now = lots[lot_id], journal.recorded_at
+        if lot.expires_at <= now:
+            continue
+        await _charge(journal, debtor, asset, amount, cause)
+        grant = Grant(
+            asset=asset,
+            amount=amount,
+            earned_at=now,
+            available_at=max(now, lot.available_at),
+            expires_at=lot.expires_at,
+            reason=Reason.MERGE,
+            rule=lot.rule,
+            programme_version=lot.programme_version,
+            reference=handed_back_by,
+            side=Side.TRANSFERRED,
+            origin_id=lot.origin_id or lot.id,
+        )
+        journal.grant(giver, grant)
+        total += amount
+    return total
 
 
 def _forgive(journal: Journal, member_id: int, asset: str, amount: int, cause: Cause) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from server.clock import Instant
 from server.ledger import queries, rules
 from server.ledger.accounts import Cause
-from server.ledger.debts import hand_back, take_over
+from server.ledger.debts import hand_back, refill, take_over
 from server.ledger.holds import (
     HoldStatus,
     HoldView,
@@ -79,6 +79,7 @@ __all__ = [
     "journal",
     "open_accounts",
     "open_holds",
+    "refill",
     "release",
     "restore",
     "settle",

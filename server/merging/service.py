@@ -314,7 +314,8 @@ async def _move_back(
     assets: Sequence[str],
     published: PublishedProgramme,
 ) -> list[MovedValue]:
-    """Let what is left of the value that came with the merge go back, and what was owed too."""
+    """Let what is left of the value that came with the merge go back, what of it filled a debt of
+    the survivor's, and what was owed too."""
     merge_id, duplicate, survivor = row[0], row[1], row[2]
     came = await models.lots_that_came(survivor, [duplicate, *moved.members])
     owed = {debt.asset: debt for debt in moved.debts}
@@ -323,6 +324,15 @@ async def _move_back(
         await journal.load_lots([survivor], asset)
         amount = _go_on(
             journal, came, asset, giver=survivor, receiver=duplicate, reference=merge_id
+        )
+        amount += await ledger.refill(
+            journal,
+            survivor,
+            duplicate,
+            asset,
+            reference=merge_id,
+            recorded_at=row[6],
+            handed_back_by=merge_id,
         )
         debt = owed.get(asset)
         if debt is not None:

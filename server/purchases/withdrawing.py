@@ -147,11 +147,29 @@ class _Rewards:
             self._undone.add(grant.lot_id)
             granted = grant.amount
             undone = await self._undoing.undo(grant, POINTS, grant.amount)
+        for twin in await self._twins(gone, zone):
+            self._undone.add(twin.lot_id)
+            undone += await self._undoing.undo(twin, POINTS, twin.amount)
         if grant is not None or self._was_withheld(gone):
             stayed = max(0, gone.points - granted) + undone.not_recovered
             self._recounting.keep(gone.challenge, stayed)
         start = clock.start_of_day(gone.period_start, zone)
         return WithdrawnChallenge(gone.challenge, gone.is_streak, start, undone.amount), undone
+
+    async def _twins(self, gone: Withdrawn, zone: str) -> list[Granted]:
+        """All else that was given for the same completion: two memberships that were merged once
+        may each have been rewarded for it, and nothing upholds the other reward either."""
+        if gone.is_streak and gone.streaks_left:
+            return []
+        reason = ledger.Reason.STREAK if gone.is_streak else ledger.Reason.CHALLENGE
+        first = clock.start_of_day(gone.first_period, zone)
+        end = clock.start_of_day(gone.next_period_start, zone)
+        grants = await ledger.granted_under(self._undoing.family, reason, gone.challenge)
+        return [
+            grant
+            for grant in grants
+            if grant.lot_id not in self._undone and first <= grant.earned_at < end
+        ]
 
     def _was_withheld(self, gone: Withdrawn) -> bool:
         """Whether a reward without a lot was taken off for what had been kept before: what two

@@ -117,11 +117,11 @@ LEDGER: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
-        name="expired-hold-settled",
-        what="a hold can be settled when its time is over",
-        file=_QUERIES,
-        original="id = $4 AND resolved_at IS NULL AND expires_at > $2",
-        bug="id = $4 AND resolved_at IS NULL",
+        name="hold-open-at-its-end",
+        what="a hold still counts as open at the instant at which its time is over",
+        file=_HOLDS,
+        original="HoldStatus.OPEN if at < self.expires_at",
+        bug="HoldStatus.OPEN if at <= self.expires_at",
         tests=("tests/ledger/test_parts.py::test_a_hold_is_resolved_until_just_before_its_end",),
     ),
     Mutant(
