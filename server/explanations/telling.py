@@ -85,4 +85,5 @@ class Teller:
         return messages.text(f"statement.{reason.value}", self.language, **facts)
 
     def _text(self, key: str, **facts: str | int) -> str:
-        return messages.text(f"explain.{key}", self.language, **facts)
+        # A day that is written with a full stop of its own ends a sentence with one, not two.
+        return messages.text(f"explain.{key}", self.language, **facts).replace("..", ".")

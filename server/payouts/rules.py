@@ -71,7 +71,8 @@ def check_daily_limit(amount_minor: int, terms: Payouts, *, counting_minor: int)
 def check_text(text: str, name: str, *, is_shown: bool) -> None:
     """Raise InvalidInput for a text that is empty, too long or not printable; the refusal repeats
     it only if it may be shown."""
-    if not 1 <= len(text) <= MAXIMUM_TEXT_LENGTH or not text.isprintable():
+    is_said = bool(text.strip()) and text.isprintable()
+    if not is_said or len(text) > MAXIMUM_TEXT_LENGTH:
         raise InvalidInput(
             "input.text",
             path=(name,),

@@ -28,7 +28,7 @@ class Paying:
         for more than it costs; with the path below the purchase.
         """
         draft = purchase.submission.draft
-        value_minor = 0
+        value_minor = points_minor = 0
         for place, payment_id in enumerate(draft.payment_ids):
             payment = self._found.get(payment_id)
             path = ("paymentIds", place)
@@ -42,8 +42,10 @@ class Paying:
                 path=path,
             )
             value_minor += payment.value_minor
+            points_minor += payment.value_minor if payment.kind == "points" else 0
         if value_minor:
             rules.check_paid(draft, value_minor)
+            rules.check_points_share(draft, points_minor, purchase.published.programme)
             purchase.paid = rules.paid_shares(draft.lines, value_minor)
             purchase.amounts = rules.paid_amounts(
                 draft, purchase.published.programme, purchase.paid

@@ -57,6 +57,7 @@ async def take_back(draft: ReturnDraft, *, partner: str | None, now: Instant) ->
     """
     rules.check_sent(draft.external_id, draft.occurred_at, now=now)
     purchase = await _purchase(draft.purchase, partner=partner)
+    rules.check_returned_after(draft.occurred_at, purchase.occurred_at)
     content_hash = return_hash(draft, purchase.id)
     if first := await _first_answer(draft, purchase.partner, content_hash):
         return first
@@ -264,18 +265,20 @@ class _Returning:
         capped_minor = before.capped_minor - after.capped_minor
         if not accrued_minor and not capped_minor:
             return Undone()
+        undone = await _undo_grant(
+            undoing, grants, ledger.Reason.CASHBACK, self._purchase.currency, accrued_minor
+        )
         accruing = await cashback.accruing([undoing.member_id], [day], [rules_then])
         accruing.unaccrue(
             undoing.member_id,
             day,
-            accrued_minor=accrued_minor,
+            # What the policy lets the member keep goes on counting towards the caps.
+            accrued_minor=accrued_minor - undone.not_recovered,
             capped_minor=capped_minor,
             programme=rules_then,
         )
         await accruing.flush()
-        return await _undo_grant(
-            undoing, grants, ledger.Reason.CASHBACK, self._purchase.currency, accrued_minor
-        )
+        return undone
 
     async def _uncount(self, spend_minor: int) -> tiers.Evaluated:
         member_id = self._purchase.member_id

@@ -155,6 +155,21 @@ def check_paid(draft: Draft, value_minor: int) -> None:
         )
 
 
+def check_points_share(draft: Draft, points_minor: int, programme: Programme) -> None:
+    """Raise InvalidInput if points pay for more of the basket than the programme allows, however
+    many payments they came in and whatever basket was stated when they were made."""
+    net = sum(line.sales_minor - line.coupon_minor for line in draft.lines)
+    share_bps = programme.paying_with_points.maximum_share_basis_points
+    most = floor_basis_points(max(0, net), share_bps)
+    if points_minor > most:
+        raise InvalidInput(
+            "payment.above_share",
+            path=("paymentIds",),
+            value=points_minor,
+            accepted=f"payments whose points take at most {most} minor units off the basket",
+        )
+
+
 def points_of(amounts: Amounts, programme: Programme, multiplier_percent: int) -> PurchasePoints:
     """The basket's points for a member whose tier has the multiplier."""
     base_rate, bonus_rate = programme.points.base, programme.points.category_bonus[0]
@@ -226,6 +241,17 @@ def check_sent(external_id: str, occurred_at: Instant, *, now: Instant) -> None:
     """Raise InvalidInput for an id or an instant that nothing which tills send may have."""
     _check_text(external_id, ("externalId",), MAXIMUM_ID_LENGTH)
     _check_instant(occurred_at, now)
+
+
+def check_returned_after(returned_at: Instant, bought_at: Instant) -> None:
+    """Raise InvalidInput for a return that lies before its purchase, clocks set apart."""
+    if returned_at < bought_at - CLOCK_TOLERANCE_SECONDS * clock.MICROSECONDS_PER_SECOND:
+        raise InvalidInput(
+            "return.before_purchase",
+            path=("occurredAt",),
+            value=clock.datetime_of(returned_at).isoformat(),
+            accepted=f"{clock.datetime_of(bought_at).isoformat()} or later",
+        )
 
 
 def _check_instant(occurred_at: Instant, now: Instant) -> None:
