@@ -176,7 +176,7 @@ async def test_staff_return_any_purchase_by_its_id(
     told = await api.mutate("returnPurchase", {"return": wanted}, staff)
     assert told["__typename"] == "ReturnedPurchase"
     assert await api.mutate("returnPurchase", {"return": wanted}, till) == told
-    other = {**wanted, "occurredAt": "2026-03-04T16:00:00Z"}
+    other = {**wanted, "occurredAt": "2026-03-04T17:00:30Z"}
     told = await api.mutate("returnPurchase", {"return": other}, till)
     assert (told["__typename"], told["externalId"]) == (
         "ExternalIdConflict",
