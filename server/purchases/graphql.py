@@ -213,8 +213,9 @@ class PurchaseInput:
     payment_ids: list[strawberry.ID] | None = strawberry.field(
         default=None,
         description="What points, cashback and vouchers have paid of it: up to 10 payments, which "
-        "together take off no more than the basket's net. What they paid for earns nothing, "
-        "unless the programme says otherwise.",
+        "together take off no more than the basket's net, and of which points no more than the "
+        "programme's maximum share of it. What they paid for earns nothing, unless the programme "
+        "says otherwise.",
     )
     enrol_if_unknown: bool = strawberry.field(
         default=False,

@@ -57,7 +57,8 @@ class ReturnInput:
     )
     purchase: PurchaseReferenceInput = strawberry.field(description="What had been bought.")
     occurred_at: Instant = strawberry.field(
-        description="When the goods came back; at most 60 seconds ahead of the server's clock."
+        description="When the goods came back: at most 60 seconds before the purchase, and at most "
+        "60 seconds ahead of the server's clock."
     )
     lines: list[ReturnLineInput] | None = strawberry.field(
         default=None,
