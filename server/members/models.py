@@ -35,15 +35,16 @@ class Member(Model):
 
 
 class Account(Model):
-    """What one signs in with: an e-mail address and a password, for a member or for staff."""
+    """Who signs in, a member or one of the staff: by e-mail address and password, by an identity
+    elsewhere, or by either."""
 
     id = IdField()
     member: fields.OneToOneNullableRelation[Member] = fields.OneToOneField(
         "laurel.Member", null=True, on_delete=fields.RESTRICT
     )
-    email = fields.CharField(254)
-    email_key = fields.CharField(254, unique=True)  # case-folded: one account an address
-    password_hash = fields.CharField(200)
+    email = fields.CharField(254, null=True)
+    email_key = fields.CharField(254, null=True, unique=True)  # case-folded: one account an address
+    password_hash = fields.CharField(200, null=True)
     staff_role = fields.CharField(16, null=True)
     created_at = InstantField()
 
@@ -51,6 +52,52 @@ class Account(Model):
         """Table."""
 
         table = "accounts"
+        constraints = (
+            CheckConstraint(
+                check="(email IS NULL) = (email_key IS NULL)", name="accounts_email_and_key"
+            ),
+            CheckConstraint(
+                check="password_hash IS NULL OR email IS NOT NULL", name="accounts_password"
+            ),
+        )
+
+
+class AccountIdentity(Model):
+    """An identity elsewhere that signs in to an account."""
+
+    id = IdField()
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
+        "laurel.Account", on_delete=fields.RESTRICT
+    )
+    provider = fields.CharField(32)  # such as "firebase/<project>"
+    subject = fields.CharField(128)  # the identity's unchanging id there
+    created_at = InstantField()
+
+    class Meta:
+        """Table."""
+
+        table = "account_identities"
+        unique_together = (("provider", "subject"),)
+        indexes = (("account_id",),)
+
+
+class PasswordReset(Model):
+    """A code that was sent to an account's address, and sets a new password once."""
+
+    id = IdField()
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
+        "laurel.Account", on_delete=fields.RESTRICT
+    )
+    code_hash = fields.CharField(64, unique=True)  # keyed hash of the code, hexadecimal
+    created_at = InstantField()
+    expires_at = InstantField()
+    used_at = InstantField(null=True)
+
+    class Meta:
+        """Table."""
+
+        table = "password_resets"
+        indexes = (("account_id", "id"),)
 
 
 class Session(Model):
@@ -86,6 +133,8 @@ class ApiKey(Model):
     created_at = InstantField()
     expires_at = InstantField(null=True)
     revoked_at = InstantField(null=True)
+    last_used_at = InstantField(null=True)  # to the minute
+    replaces_id = fields.BigIntField(null=True)  # the key whose place it takes
 
     class Meta:
         """Table."""

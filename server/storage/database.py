@@ -41,7 +41,12 @@ MODELS = [
         "merging",
         "audit",
     )
-] + ["server.edge.idempotency", "server.storage.secrets"]
+] + [
+    "server.edge.idempotency",
+    "server.edge.attempts",
+    "server.edge.trusted",
+    "server.storage.secrets",
+]
 APP = "laurel"
 MIGRATIONS = "server.storage.migrations"
 DATABASE_FILE = "laurel.sqlite3"

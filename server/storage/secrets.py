@@ -25,7 +25,8 @@ class SigningKey(Model):
     key_id = fields.CharField(32, unique=True)
     private_key = fields.TextField()  # PEM, PKCS 8
     created_at = InstantField()
-    retired_at = InstantField(null=True)
+    signs_from = InstantField(null=True)  # published before it signs; without: from its creation
+    retired_at = InstantField(null=True)  # may lie ahead: what it has signed is good until then
 
     class Meta:
         """Table."""

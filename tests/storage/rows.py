@@ -40,6 +40,21 @@ ROWS: dict[str, Row] = {
         "expires_at": 2,
         "revoked_at": None,
     },
+    "account_identities": {
+        "id": 41,
+        "account_id": 2,
+        "provider": "firebase/demo",
+        "subject": "u-1",
+        "created_at": 1,
+    },
+    "password_resets": {
+        "id": 42,
+        "account_id": 2,
+        "code_hash": HASH,
+        "created_at": 1,
+        "expires_at": 2,
+        "used_at": None,
+    },
     "api_keys": {
         "id": 4,
         "name": "till",
@@ -49,6 +64,8 @@ ROWS: dict[str, Row] = {
         "created_at": 1,
         "expires_at": None,
         "revoked_at": None,
+        "last_used_at": None,
+        "replaces_id": None,
     },
     "ledger_accounts": {
         "id": 5,
@@ -402,7 +419,16 @@ ROWS: dict[str, Row] = {
         "key_id": "k",
         "private_key": "pem",
         "created_at": 1,
+        "signs_from": None,
         "retired_at": None,
+    },
+    "attempt_limits": {"name_hash": HASH, "used_up_until": 1},
+    "trusted_documents": {
+        "sha256": HASH,
+        "body": "{ me { id } }",
+        "label": "Me",
+        "published_at": 1,
+        "withdrawn_at": None,
     },
     "shared_secrets": {"id": 22, "name": "n", "value": HASH, "created_at": 1},
 }
@@ -426,7 +452,7 @@ async def contents() -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for table in ROWS:
         names = await columns(table)
-        rows = await sql.fetch(f"SELECT {', '.join(names)} FROM {table} ORDER BY id")  # noqa: S608
+        rows = await sql.fetch(f"SELECT {', '.join(names)} FROM {table} ORDER BY {names[0]}")  # noqa: S608
         found[table] = [dict(zip(names, row, strict=True)) for row in rows]
     return found
 

@@ -15,6 +15,8 @@ REFUSED = (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)
 # constraint, table, what makes a valid row invalid
 INVALID: list[tuple[str, str, Row]] = [
     ("members_birthday", "members", {"birthday": "17.5.90"}),
+    ("accounts_email_and_key", "accounts", {"email_key": None}),
+    ("accounts_password", "accounts", {"email": None, "email_key": None}),
     ("sessions_generation", "sessions", {"generation": -1}),
     ("ledger_accounts_asset", "ledger_accounts", {"asset": "PT"}),
     ("ledger_accounts_last_sequence", "ledger_accounts", {"last_sequence": -1}),
