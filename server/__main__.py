@@ -5,19 +5,22 @@ import json
 import os
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
 from server.errors import DomainError
-from server.principal import Scope, StaffRole
+from server.integrations.live_postgres import announcing
+from server.principal import KEY_SCOPES, KeyKind, Scope, StaffRole
 from server.settings import InvalidSettings, Mode, Settings, read
 from server.storage import commands, database, sql
-from server.storage.database import CannotOpen
+from server.storage.database import CannotOpen, InUse
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 programme_cli = typer.Typer(no_args_is_help=True, help="The programme's rules.")
-keys_cli = typer.Typer(no_args_is_help=True, help="The keys of tills and shops.")
+keys_cli = typer.Typer(
+    no_args_is_help=True, help="The keys of tills and shops, and those that tokens are signed with."
+)
 staff_cli = typer.Typer(no_args_is_help=True, help="The accounts of the operator's staff.")
 import_cli = typer.Typer(no_args_is_help=True, help="What is brought along from another system.")
 cli.add_typer(programme_cli, name="programme")
@@ -32,6 +35,9 @@ DatabaseOption = Annotated[
     str | None,
     typer.Option(help="A database's URL instead, such as postgres://user@host:5432/name."),
 ]
+if TYPE_CHECKING:
+    from server.storage.errands import Errand
+
 EXIT_REFUSED = 1
 _Answer = TypeVar("_Answer")
 
@@ -51,17 +57,34 @@ def _settings(**given: object) -> Settings:
 
 
 def _with_database(
-    settings: Settings, work: Coroutine[Any, Any, _Answer], *, writable: bool = True
+    settings: Settings,
+    work: Coroutine[Any, Any, _Answer],
+    *,
+    writable: bool = True,
+    errand: "Errand | None" = None,
 ) -> _Answer:
-    """Run the coroutine with the database open; what can't be done ends in one line and exit 1."""
+    """Run the coroutine with the database open; what can't be done ends in one line and exit 1.
+
+    `errand` is the same work, for the server that may hold the database.
+    """
     from server.programme.commands import CommandRefused  # noqa: PLC0415 - only these commands need it
 
     async def run() -> _Answer:
         if refusal := await commands.refusal(settings.address):
             raise CannotOpen(refusal)
-        async with database.opened(settings.address, writable=writable):
-            with database.failures_told(settings.address):
-                return await work
+        try:
+            async with (
+                database.opened(settings.address, writable=writable),
+                announcing(settings.address),
+            ):
+                with database.failures_told(settings.address):
+                    return await work
+        except InUse:
+            if errand is None:
+                raise
+            from server.storage import errands  # noqa: PLC0415 - only then is it needed
+
+            return cast(_Answer, await errands.ask(settings.address, errand))
 
     try:
         return asyncio.run(run())
@@ -196,24 +219,137 @@ def diff(
 @keys_cli.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="Whose key it is, for your own lists.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated.")],
+    kind: Annotated[
+        KeyKind | None,
+        typer.Option("--for", help="What it is for: the usual scopes of such a key."),
+    ] = None,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="Instead of --for: what it may do; may be repeated."),
+    ] = None,
     partner: Annotated[str, typer.Option(help="Whose shops it records purchases of.")] = "house",
+    expires_in_days: Annotated[
+        int, typer.Option(min=0, max=3650, help="When it expires; never for 0.")
+    ] = 365,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Makes an API key and prints it, this once."""
-    from server.members import service as members  # noqa: PLC0415 - only these commands need it
+    """Makes an API key and prints it, this once; the server may run meanwhile."""
+    if (kind is None) == (not scope):
+        raise _refuse("say with --for what the key is for, or with --scope what it may do")
+    from server.members import api_keys  # noqa: PLC0415 - only these commands need it
+    from server.members import commands as members  # noqa: PLC0415 - same
 
-    async def create() -> members.CreatedApiKey:
-        async with sql.transaction():
-            return await members.create_api_key(name, partner, scope)
-
-    made = _with_database(_settings(data=data, database=database), create())
+    granted = KEY_SCOPES[kind] if kind is not None else scope or ()
+    key = api_keys.new_key()
+    facts = {
+        "name": name,
+        "partner": partner,
+        "scopes": sorted(granted),
+        "expires_in_days": expires_in_days,
+        "key_hash": api_keys.hash_of(key),
+    }
+    key_id = _wrote(members.KEY_CREATE, facts, data, database)
     if as_json:
-        typer.echo(json.dumps({"id": str(made.id), "key": made.key}))
+        typer.echo(json.dumps({"id": key_id, "key": key}))
     else:
-        typer.echo(f"{made.key}\nKeep it now: it can't be shown again.")
+        typer.echo(f"{key}\nKeep it now: it can't be shown again.")
+
+
+@keys_cli.command("list")
+def list_keys(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Lists the API keys, ended ones included, the newest first; never the keys themselves."""
+    from server.members import commands as members  # noqa: PLC0415 - only these commands need it
+
+    settings = _settings(data=data, database=database)
+    typer.echo(_with_database(settings, members.key_list(as_json=as_json), writable=False))
+
+
+@keys_cli.command("replace")
+def replace_key(
+    key_id: Annotated[int, typer.Argument(metavar="ID", help="Which key, as `keys list` says.")],
+    overlap_hours: Annotated[
+        int, typer.Option(min=0, max=720, help="How long the former key is accepted still.")
+    ] = 24,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Makes a key with another's name, partner, scopes and lifetime and prints it, this once; the
+    other is accepted for some hours more."""
+    from server.members import api_keys  # noqa: PLC0415 - only these commands need it
+    from server.members import commands as members  # noqa: PLC0415 - same
+
+    key = api_keys.new_key()
+    facts = {"key_id": key_id, "overlap_hours": overlap_hours, "key_hash": api_keys.hash_of(key)}
+    said = json.loads(_wrote(members.KEY_REPLACE, facts, data, database))
+    if as_json:
+        typer.echo(json.dumps({**said, "key": key}))
+    else:
+        typer.echo(
+            f"{key}\nKeep it now: it can't be shown again. The former key is accepted until"
+            f" {said['formerExpiresAt']}."
+        )
+
+
+@keys_cli.command("revoke")
+def revoke_key(
+    key_id: Annotated[int, typer.Argument(metavar="ID", help="Which key, as `keys list` says.")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Ends an API key at once; the server may run meanwhile."""
+    from server.members import commands as members  # noqa: PLC0415 - only these commands need it
+
+    typer.echo(_wrote(members.KEY_REVOKE, {"key_id": key_id}, data, database))
+
+
+def _wrote(name: str, facts: dict[str, object], data: Path | None, location: str | None) -> str:
+    """Do an errand of the keys: here, or in the server that holds the database."""
+    from server.members import commands as members  # noqa: PLC0415 - only these commands need it
+    from server.storage.errands import Errand  # noqa: PLC0415 - same
+
+    settings = _settings(data=data, database=location)
+    return _with_database(settings, members.ERRANDS[name](**facts), errand=Errand(name, facts))
+
+
+@keys_cli.command("rotate")
+def rotate_signing_key(
+    is_compromised: Annotated[
+        bool,
+        typer.Option(
+            "--now", help="A key may have been stolen: the new one signs now, all others end."
+        ),
+    ] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Makes the next key that access tokens are signed with; the servers may run meanwhile.
+
+    It is published at once and signs two minutes later; older keys count until the last token that
+    they signed has expired.
+    """
+    from server.members import commands as members  # noqa: PLC0415 - only these commands need it
+    from server.storage.errands import Errand  # noqa: PLC0415 - same
+
+    work = members.rotate_signing_key(is_compromised=is_compromised)
+    errand = Errand(members.ROTATE, {"is_compromised": is_compromised})
+    settings = _settings(data=data, database=database)
+    typer.echo(_with_database(settings, work, errand=errand))
+
+
+@keys_cli.command("signing")
+def signing_keys(data: DataOption = None, database: DatabaseOption = None) -> None:
+    """Lists the keys that access tokens are signed with, in the order in which they sign."""
+    from server.members import commands as members  # noqa: PLC0415 - only these commands need it
+
+    settings = _settings(data=data, database=database)
+    typer.echo(_with_database(settings, members.list_signing_keys(), writable=False))
 
 
 @staff_cli.command("create")

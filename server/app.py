@@ -1,26 +1,43 @@
 """The composition root: puts the schema, the domains' services and the pages into one ASGI app."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from server import demo
+from server.edge.bodies import BodyLimit
+from server.edge.cross_origin import CrossOrigin
+from server.edge.executing import Introspection, Operations, Policy
 from server.edge.graphiql import SignInOptions, graphiql_routes
+from server.edge.host_check import HostCheck
 from server.edge.http import GraphQLEndpoint, Unauthenticated
+from server.edge.http_errors import Defects, on_http_exception
 from server.edge.metrics import Metrics
+from server.edge.readiness import Readiness, State
+from server.edge.security_headers import SecurityHeaders
+from server.edge.sockets import SocketEndpoint
+from server.edge.streams import Streams
 from server.examples import EXAMPLES, SIGN_IN_MUTATION
+from server.integrations import email, firebase, live
+from server.integrations.live_postgres import carried
 from server.members import service as members
 from server.principal import Principal
 from server.schema import schema
-from server.settings import Mode, Settings
-from server.storage import database, sql
+from server.settings import EMULATOR_VARIABLE, Mode, Settings, tell_firebase
+from server.storage import changes, database, sql
 
-MAXIMUM_BODY_BYTES = 4 * 1024 * 1024
 GRAPHQL_PATH = "/graphql"
+LIVENESS_PATH = "/healthz"
+READINESS_PATH = "/readyz"
+
+log = structlog.get_logger()
 
 
 async def _authenticate(authorization: str | None) -> Principal:
@@ -30,20 +47,27 @@ async def _authenticate(authorization: str | None) -> Principal:
         raise Unauthenticated from error
 
 
+async def _session_ends(principal: Principal) -> AsyncIterator[object]:
+    """Something whenever the session of the caller may have ended."""
+    if principal.session_id is None:
+        return
+    async with live.hub.subscribed((changes.SESSION, principal.session_id)) as subscriber:
+        while True:
+            yield await subscriber.wait()
+
+
 async def _healthz(_request: Request) -> PlainTextResponse:
-    return PlainTextResponse("ok\n")
+    return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
 
-def _without_database() -> PlainTextResponse:
-    return PlainTextResponse("the database does not answer\n", status_code=503)
+def _told(state: State) -> PlainTextResponse:
+    status = 200 if state is State.READY else 503
+    return PlainTextResponse(f"{state.value}\n", status, {"Cache-Control": "no-store"})
 
 
-async def _readyz(_request: Request) -> PlainTextResponse:
-    try:
-        await sql.fetch("SELECT 1")
-    except Exception:
-        return _without_database()
-    return PlainTextResponse("ok\n")
+async def _readyz(request: Request) -> PlainTextResponse:
+    readiness: Readiness = request.app.state.readiness
+    return _told(await readiness.state())
 
 
 async def _jwks(_request: Request) -> Response:
@@ -52,26 +76,71 @@ async def _jwks(_request: Request) -> Response:
     except Exception as error:
         if not sql.is_unavailable(error):
             raise
-        return _without_database()
-    return JSONResponse(keys, headers={"Cache-Control": "public, max-age=300"})
+        return _told(State.WITHOUT_DATABASE)
+    maximum_age = f"public, max-age={members.PUBLISHED_KEYS_MAXIMUM_AGE_SECONDS}"
+    return JSONResponse(keys, headers={"Cache-Control": maximum_age})
+
+
+def _policy(settings: Settings) -> Policy:
+    everyone = settings.mode is Mode.DEMO
+    return Policy(
+        introspection=Introspection.EVERYONE if everyone else Introspection.DEVELOPERS,
+    )
+
+
+def _id_tokens(settings: Settings) -> firebase.IdTokens:
+    if tell_firebase(settings):
+        log.warning(f"{EMULATOR_VARIABLE} is ignored: LAUREL_FIREBASE_EMULATOR decides")
+    if settings.firebase_project is None:
+        return firebase.NoFirebase()
+    if settings.firebase_emulator is not None:
+        log.warning("the Firebase emulator's ID tokens are taken: anybody can make them")
+    return firebase.Firebase(
+        settings.firebase_project,
+        certificates_url=settings.firebase_certificates_url,
+        is_emulated=settings.firebase_emulator is not None,
+    )
+
+
+def mailing(settings: Settings) -> AbstractAsyncContextManager[email.Post | None]:
+    """Within the block, which has the database open, letters are sent: by the mail server that the
+    settings name; without one into a folder, and in production not at all."""
+    mailer: email.Mailer | None = None
+    if settings.smtp_url is not None:
+        mailer = email.SmtpMailer(email.SmtpServer.of(settings.smtp_url.get_secret_value()))
+    elif settings.mode is not Mode.PRODUCTION:
+        mailer = email.FolderMailer(settings.mail_folder)
+    sender = email.sender_of(settings.mail_from or "Laurel <laurel@localhost>")
+    return email.posting(mailer, sender=sender, reset_url=settings.reset_url)
 
 
 def create_app(
     settings: Settings, *, opens_database: bool = True, metrics: Metrics | None = None
 ) -> Starlette:
     """The app. With `opens_database` it opens the database at its start and closes it at its end;
-    without, it uses the one that its caller has opened. It counts its requests in `metrics`."""
+    without, it uses the one that its caller has opened. It counts its requests in `metrics`; its
+    state has the `readiness` that /readyz tells, and the `streams` to end before the server."""
     is_demo = settings.mode is Mode.DEMO
+    firebase.use(_id_tokens(settings))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if not opens_database:
-            yield
+            async with carried(settings.address):
+                yield
             return
-        async with database.opened(settings.address, pool_size=settings.pool_size):
+        async with (
+            database.opened(
+                settings.address, pool_size=settings.pool_size, patience=database.Patience()
+            ),
+            carried(settings.address),
+        ):
             await members.prepare_keys(issuer=settings.token_issuer, audience=settings.audience)
-            yield
+            async with mailing(settings), members.noting_key_uses():
+                yield
 
+    operations = Operations(schema, policy=_policy(settings))
+    streams = Streams(metrics=metrics or Metrics())
     routes: list[BaseRoute] = [
         *graphiql_routes(
             graphql_path=GRAPHQL_PATH,
@@ -84,15 +153,42 @@ def create_app(
         Route(
             GRAPHQL_PATH,
             GraphQLEndpoint(
-                schema,
+                operations,
                 authenticate=_authenticate,
                 accepts_simulated_time=settings.accepts_simulated_time,
                 metrics=metrics,
+                streams=streams,
+                watch=_session_ends,
+            ),
+        ),
+        WebSocketRoute(
+            GRAPHQL_PATH,
+            SocketEndpoint(
+                operations, authenticate=_authenticate, streams=streams, watch=_session_ends
             ),
         ),
         Route("/.well-known/jwks.json", _jwks),
-        Route("/healthz", _healthz),
-        Route("/readyz", _readyz),
+        Route(LIVENESS_PATH, _healthz),
+        Route(READINESS_PATH, _readyz),
         Route("/", lambda _request: RedirectResponse(GRAPHQL_PATH)),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, max_body_size=MAXIMUM_BODY_BYTES)
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=_middleware(settings),
+        exception_handlers={HTTPException: on_http_exception},
+    )
+    app.state.readiness = Readiness()
+    app.state.streams = streams
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """What every request passes, from the outside in."""
+    return [
+        Middleware(SecurityHeaders, is_https=settings.is_public_by_https),
+        Middleware(Defects),
+        Middleware(HostCheck, hosts=settings.answers_to, exempt=(LIVENESS_PATH, READINESS_PATH)),
+        Middleware(CrossOrigin, origins=settings.answers_pages_of, path=GRAPHQL_PATH),
+        Middleware(BodyLimit),
+    ]

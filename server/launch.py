@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from server import demo_credentials
 from server.serving import (
     CannotListen,
+    Serving,
     cancelled_by_signals,
     listening_socket,
     run,
     serve,
     serving_beside,
 )
-from server.settings import Mode, Settings
+from server.settings import Mode, OperationLog, Settings
 from server.storage import database, migrate
 from server.storage.database import Address, CannotOpen
 from server.storage.looking import look
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from server.edge.metrics import Metrics
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
+_METRICS_CONNECTIONS = 50
 Say = Callable[[str], None]
 
 
@@ -87,28 +89,63 @@ async def _prepare_and_serve(
     address = settings.address
     with cancelled_by_signals():
         lacks = await _lacks_migrations(address, may_lack=applies_migrations)
-    async with database.opened(address, pool_size=settings.pool_size):
+    if lacks:
+        await _migrate(address, say)
+    patience = database.Patience()
+    async with database.opened(address, pool_size=settings.pool_size, patience=patience):
         from server import logs  # noqa: PLC0415 - slow to load; what is wrong has been said before
-        from server.app import create_app  # noqa: PLC0415 - same
+        from server.app import create_app, mailing  # noqa: PLC0415 - same
         from server.audit.jobs import auditing  # noqa: PLC0415 - same
         from server.edge.metrics import Metrics  # noqa: PLC0415 - same
+        from server.members.commands import ERRANDS  # noqa: PLC0415 - same
+        from server.storage import errands  # noqa: PLC0415 - same
 
-        logs.configure()
+        logs.configure(with_operations=settings.operation_log is OperationLog.ALL)
         with cancelled_by_signals(), database.failures_told(address):
-            if lacks:
-                await migrate.apply_pending(say)
             await _prepare(settings, say)
         metrics = Metrics()
+        app = create_app(settings, opens_database=False, metrics=metrics)
         async with (
+            _tracing(settings),
             _showing(metrics, listening.metrics),
+            mailing(settings),
             auditing(metrics, interval_seconds=settings.audit_interval_seconds),
+            errands.taking(address, ERRANDS),
         ):
             await serve(
-                create_app(settings, opens_database=False, metrics=metrics),
+                app,
                 listening.api,
+                _serving(settings, stops_with_stdin=stops_with_stdin),
                 announce=lambda: say(_announcement(settings, listening)),
-                stops_with_stdin=stops_with_stdin,
+                on_stopping=app.state.readiness.stop,
+                end_streams=app.state.streams.stop,
             )
+
+
+def _serving(settings: Settings, *, stops_with_stdin: bool) -> Serving:
+    from server.edge.connections import Bounds  # noqa: PLC0415 - as slow as the app
+
+    return Serving(
+        bounds=Bounds(
+            connections=settings.connections,
+            connections_per_address=settings.connections_per_address,
+        ),
+        trusted_proxies=settings.trusted_proxies,
+        drain_seconds=settings.drain_seconds,
+        stops_with_stdin=stops_with_stdin,
+    )
+
+
+@asynccontextmanager
+async def _tracing(settings: Settings) -> AsyncIterator[None]:
+    from server.integrations.tracing import tracing  # noqa: PLC0415 - as slow as the app
+
+    endpoint = settings.traces_endpoint
+    with tracing(
+        None if endpoint is None else str(endpoint),
+        sampled_percent=settings.traces_sampled_percent,
+    ):
+        yield
 
 
 @asynccontextmanager
@@ -118,7 +155,10 @@ async def _showing(metrics: "Metrics", listening: socket.socket | None) -> Async
     if listening is None:
         yield
         return
-    async with serving_beside(metrics_app(metrics), listening):
+    from server.edge.connections import Bounds  # noqa: PLC0415 - as slow as the app
+
+    bounds = Bounds(connections=_METRICS_CONNECTIONS, connections_per_address=_METRICS_CONNECTIONS)
+    async with serving_beside(metrics_app(metrics), listening, Serving(bounds=bounds)):
         yield
 
 
@@ -135,6 +175,13 @@ async def _lacks_migrations(address: Address, *, may_lack: bool) -> bool:
             " `python -m server migrate`, then serve with --migrate"
         )
     return bool(seen.lacking)
+
+
+async def _migrate(address: Address, say: Say) -> None:
+    # Without the patience of serving: the statements of migrations take as long as they take.
+    async with database.opened(address):
+        with cancelled_by_signals(), database.failures_told(address):
+            await migrate.apply_pending(say)
 
 
 async def _prepare(settings: Settings, say: Say) -> None:

@@ -1,10 +1,55 @@
-"""The log: one JSON object a line on standard error, without the values of variables."""
+"""The log: one JSON object a line on standard error, without what identifies or admits anybody.
+
+What is logged on purpose names no member, token or address. What libraries and tracebacks say is
+not on purpose: it passes through `without_secrets`.
+"""
 
 import logging
+import re
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict
+
+REMOVED = "[removed]"
+
+_SECRETS = re.compile(
+    r"""
+      eyJ[\w-]+(?:\.[\w-]*){1,4}                  # JSON web tokens, whole or cut off
+    | laurel_[A-Za-z0-9_-]{8,}                    # API keys
+    | (?i:bearer)\s+[^\s'",;]+                    # whatever an Authorization header held
+    | [\w.+%'-]+@[\w-]+(?:\.[\w-]+)*              # e-mail addresses
+    | (?<![\w-])[A-Za-z0-9_-]{40,}(?![\w-])       # refresh tokens, codes, hashes
+    | (?<!\d)90(?:[\ -]?\d){14}(?!\d)             # card numbers, as they are printed too
+    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)             # passwords in addresses of servers
+    | \+\d[\d\ ()-]{6,}\d                         # telephone numbers
+    """,
+    re.VERBOSE,
+)
+
+
+def scrubbed(text: str) -> str:
+    """The text without anything that looks like a token, key, e-mail address or card number."""
+    return _SECRETS.sub(REMOVED, text)
+
+
+def without_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Scrub every text of the event, however deep it lies."""
+    return {name: _scrubbed(value) for name, value in event.items()}
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return scrubbed(value)
+    if isinstance(value, Mapping):
+        return {name: _scrubbed(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_scrubbed(one) for one in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return scrubbed(str(value))
 
 
 def without_details(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -16,22 +61,41 @@ def without_details(_logger: object, _method: str, event: EventDict) -> EventDic
     return event
 
 
-def configure() -> None:
-    """Set the log up for the process.
+_SHARED: tuple[structlog.typing.Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+    without_details,
+    without_secrets,
+)
+
+
+def configure(*, with_operations: bool = True) -> None:
+    """Set the log up for the process, that of the libraries included; a line for each operation
+    only `with_operations`.
 
     Tracebacks are plain: pictures of local variables would put passwords and tokens into the log,
     and the details of database errors what identifies members.
     """
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            without_details,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        processors=[*_SHARED, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.INFO if with_operations else logging.WARNING
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(allow=()), *_SHARED],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)

@@ -1,7 +1,9 @@
-"""Who is calling: a member, staff, a till's or shop's key, or nobody known."""
+"""Who is calling: a member, staff, the key of a till, shop or partner, or nobody known."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from server.clock import Instant
 
 
 class PrincipalKind(StrEnum):
@@ -32,7 +34,25 @@ class Scope(StrEnum):
     POINTS_REDEEM = "POINTS_REDEEM"  # redeem members' points
     PAYOUTS_WRITE = "PAYOUTS_WRITE"  # report payouts as paid or failed
     INSIGHTS_READ = "INSIGHTS_READ"  # read the programme's reports
+    SCHEMA_READ = "SCHEMA_READ"  # ask for the schema itself, as developers' tools do
     SIMULATE_TIME = "SIMULATE_TIME"  # name the time of a request, where the server allows it
+
+
+class KeyKind(StrEnum):
+    """What an API key is for; the scopes of each are in `KEY_SCOPES`."""
+
+    TILL = "till"  # records purchases, takes value and looks members up
+    SHOP = "shop"  # a till at a counter that also enrols people and sees to their cards
+    PARTNER = "partner"  # records its own purchases, and sees nothing else
+
+
+_TILL_SCOPES = frozenset({Scope.PURCHASES_WRITE, Scope.POINTS_REDEEM, Scope.MEMBERS_READ})
+KEY_SCOPES: dict[KeyKind, frozenset[Scope]] = {
+    KeyKind.TILL: _TILL_SCOPES,
+    KeyKind.SHOP: _TILL_SCOPES | {Scope.MEMBERS_ENROL, Scope.CARDS_WRITE},
+    KeyKind.PARTNER: frozenset({Scope.PURCHASES_WRITE}),
+}
+"""What a key of each kind may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +66,8 @@ class Principal:
     scopes: frozenset[Scope] = frozenset()
     partner: str | None = None  # whose till or shop it is
     session_id: int | None = None
+    locale: str | None = None  # the member's language, as a BCP 47 tag
+    expires_at: Instant | None = None  # until when what was shown counts; None is for ever
 
     @property
     def name(self) -> str:

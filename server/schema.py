@@ -1,23 +1,25 @@
 """The schema: the domains' root fields, joined."""
 
 import strawberry
-from graphql import GraphQLError
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
 
 from server.adjustments.graphql import AdjustmentMutations, AdjustmentQueries
 from server.audit.graphql import AuditQueries
 from server.cards.graphql import Card, CardMutations
-from server.edge.limits import document_shape, document_size
-from server.edge.reporting import Reporting
+from server.edge.executing import schema_of
 from server.edge.scalars import SCALARS
+from server.edge.subscribing import read_when_delivered
+from server.enrolment.firebase_mutation import FirebaseMutations
 from server.enrolment.graphql import EnrolmentMutations
 from server.households.graphql import HouseholdMutations
 from server.imports.graphql import ImportMutations
 from server.insights.graphql import InsightsQueries
 from server.members.graphql import MemberMutations
+from server.members.key_mutations import KeyMutations, KeyQueries
+from server.members.password_mutations import PasswordMutations
+from server.members.session_mutations import SessionMutations, SessionQueries
 from server.membership.graphql import Member, MembershipQueries
+from server.membership.subscription import MembershipSubscriptions
 from server.merging.graphql import MergingMutations, MergingQueries
 from server.payments.graphql import PaymentMutations
 from server.payouts.graphql import PayoutMutations, PayoutQueries
@@ -34,6 +36,8 @@ from server.transfers.graphql import TransferMutations
 @strawberry.type(description="What can be read.")
 class Query(
     MembershipQueries,
+    SessionQueries,
+    KeyQueries,
     PurchaseQueries,
     ProgrammeQueries,
     PayoutQueries,
@@ -51,7 +55,11 @@ class Query(
 )
 class Mutation(
     EnrolmentMutations,
+    FirebaseMutations,
     MemberMutations,
+    SessionMutations,
+    KeyMutations,
+    PasswordMutations,
     CardMutations,
     PurchaseMutations,
     ReturnMutations,
@@ -68,21 +76,19 @@ class Mutation(
     """The root of mutations."""
 
 
-class Schema(strawberry.Schema):
-    """A schema whose errors are logged by `Reporting` alone."""
-
-    def process_errors(
-        self,
-        errors: list[GraphQLError],
-        execution_context: ExecutionContext | None = None,
-    ) -> None:
-        """Leave errors to the extension, which masks and logs them."""
+@strawberry.type(
+    description="What can be followed: each field answers at once, and then again and again."
+)
+class Subscription(MembershipSubscriptions):
+    """The root of subscriptions."""
 
 
-schema = Schema(
+schema = strawberry.Schema(
     Query,
     Mutation,
+    Subscription,
     types=[Member, Card, Voucher, Purchase, Payout, Programme],
     config=StrawberryConfig(scalar_map=SCALARS),
-    extensions=[Reporting, document_size, document_shape, ParserCache, ValidationCache],
 )
+"""Operations on it are run by `server.edge.executing`."""
+read_when_delivered(schema_of(schema))

@@ -3,20 +3,28 @@
 import asyncio
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
+if TYPE_CHECKING:
+    from server.edge.connections import Bounds
+
 GRACE_SECONDS = 10
+FILES_BESIDE_CONNECTIONS = 128
+"""Open files that are no connections of clients: the database's, the logs, the program's own."""
 BACKLOG = 2048
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -76,11 +84,28 @@ def cancelled_by_signals() -> Iterator[None]:
 
 
 class AnnouncingServer(uvicorn.Server):
-    """A server that says when it answers, and ends with exit code 0 when it is asked to stop."""
+    """A server that says when it answers, and ends with exit code 0 when it is asked to stop.
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    Between being asked and stopping it calls `on_stopping` and works on for `drain_seconds`, in
+    which those who distribute requests notice; asked again, or by Ctrl-C, it stops at once. Then
+    `end_streams` ends the answers that would not end by themselves.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        announce: Callable[[], None],
+        on_stopping: Callable[[], None] = lambda: None,
+        end_streams: Callable[[], None] = lambda: None,
+        drain_seconds: int = 0,
+    ) -> None:
         super().__init__(config)
         self._announce = announce
+        self._on_stopping = on_stopping
+        self._end_streams = end_streams
+        self._drain_seconds = drain_seconds
+        self._is_asked = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
@@ -88,12 +113,26 @@ class AnnouncingServer(uvicorn.Server):
         if self.started:
             self._announce()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        self._end_streams()
+        await super().shutdown(sockets=sockets)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at SIGINT and SIGTERM without raising them again afterwards."""
+        loop = asyncio.get_running_loop()
 
         def stop(signum: int, frame: FrameType | None) -> None:
-            self.handle_exit(signal.Signals(signum), frame)
+            self._on_stopping()
+            if self._is_asked or signum != signal.SIGTERM or not self._drain_seconds:
+                self.handle_exit(signal.Signals(signum), frame)
+                return
+            self._is_asked = True
+            # Safe from a signal handler, and it wakes the loop.
+            loop.call_soon_threadsafe(
+                loop.call_later, self._drain_seconds, self.handle_exit, signum, None
+            )
 
         former = {number: signal.signal(number, stop) for number in _STOPPING}
         try:
@@ -124,19 +163,23 @@ class _ServerBeside(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How to serve: `bounds` of connections, the `trusted_proxies` whose word on a client's address
+    is believed (addresses and networks), and how to stop (see `AnnouncingServer`)."""
+
+    bounds: "Bounds"
+    trusted_proxies: Sequence[str] = ()
+    drain_seconds: int = 0
+    stops_with_stdin: bool = False
+
+
 @asynccontextmanager
-async def serving_beside(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
+async def serving_beside(
+    app: ASGIApp, listening: socket.socket, how: Serving
+) -> AsyncIterator[None]:
     """Within the block another app is served on a port of its own, by the same loop."""
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=1,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-    )
-    server = _ServerBeside(config)
+    server = _ServerBeside(_config(app, how, lifespan="off", grace_seconds=1))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield
@@ -146,20 +189,77 @@ async def serving_beside(app: ASGIApp, listening: socket.socket) -> AsyncIterato
 
 
 async def serve(
-    app: ASGIApp, listening: socket.socket, *, announce: Callable[[], None], stops_with_stdin: bool
+    app: ASGIApp,
+    listening: socket.socket,
+    how: Serving,
+    *,
+    announce: Callable[[], None],
+    on_stopping: Callable[[], None] = lambda: None,
+    end_streams: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until asked to stop; requests under way are answered before it returns."""
-    config = uvicorn.Config(
+    server = AnnouncingServer(
+        _config(app, how),
+        announce=announce,
+        on_stopping=on_stopping,
+        end_streams=end_streams,
+        drain_seconds=how.drain_seconds,
+    )
+    if how.stops_with_stdin:
+        stop_with_stdin(server)
+    await server.serve(sockets=[listening])
+
+
+def _config(
+    app: ASGIApp,
+    how: Serving,
+    *,
+    lifespan: Literal["on", "off"] = "on",
+    grace_seconds: int = GRACE_SECONDS,
+) -> uvicorn.Config:
+    from server.edge.connections import Guard  # noqa: PLC0415 - as slow as the app
+    from server.edge.http_connections import BoundedHttp  # noqa: PLC0415 - same
+    from server.edge.websocket_connections import websocket_options  # noqa: PLC0415 - same
+
+    bounds = replace(how.bounds, connections=_possible_connections(how.bounds.connections))
+    guard = Guard(bounds, is_shared=_is_one_of(how.trusted_proxies))
+    return uvicorn.Config(
         app,
+        http=BoundedHttp.within(guard),
+        **websocket_options(guard),
         log_level="warning",
         access_log=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,
         server_header=False,
-        lifespan="on",
-        ws="none",
+        lifespan=lifespan,
+        proxy_headers=bool(how.trusted_proxies),
+        # Said in any case: uvicorn's own default believes whoever is on this machine.
+        forwarded_allow_ips=list(how.trusted_proxies),
     )
-    server = AnnouncingServer(config, announce)
-    if stops_with_stdin:
-        stop_with_stdin(server)
-    await server.serve(sockets=[listening])
+
+
+def _possible_connections(wanted: int) -> int:
+    """So many connections as are wanted, or as the system has files for; its limit for this process
+    is raised as far as that needs and the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted * 5 // 4 + FILES_BESIDE_CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    return max(1, (soft - FILES_BESIDE_CONNECTIONS) * 4 // 5)
+
+
+def _is_one_of(trusted: Sequence[str]) -> Callable[[str], bool]:
+    networks = [ip_network(entry) for entry in trusted]
+
+    def is_trusted(address: str) -> bool:
+        try:
+            parsed = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        return any(parsed in network for network in networks)
+
+    return is_trusted

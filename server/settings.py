@@ -1,17 +1,29 @@
 """The settings: what the environment and the command line say, typed. Only this module reads the
 environment; each setting is a variable LAUREL_<NAME>."""
 
+import os
+import re
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server.edge.hosts import Host, Hosts, bracketed
+from server.edge.origins import Origins, normal_origin
+from server.integrations.email import SmtpServer, sender_of
 from server.members.defaults import DEFAULT_AUDIENCE, DEFAULT_ISSUER
 from server.storage.database import Address
 
 DEFAULT_PORT = 8000
+EMULATOR_VARIABLE = "FIREBASE_AUTH_EMULATOR_HOST"
+"""What makes firebase-admin take ID tokens that anybody can make."""
+_RESET_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-z|~]*\{code\}[!-z|~]*")
+"""Printable ASCII, and no other braces than those of the code."""
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}")
 
 
 class Mode(StrEnum):
@@ -27,6 +39,18 @@ class SimulatedTime(StrEnum):
 
     REFUSE = "refuse"
     ACCEPT = "accept"
+
+
+Listed = Annotated[tuple[str, ...], NoDecode]
+"""A list whose entries stand between commas."""
+_EVERY_NETWORK = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+
+
+class OperationLog(StrEnum):
+    """Which operations have a line in the log."""
+
+    ALL = "all"
+    NONE = "none"  # what is unexpected is logged all the same
 
 
 class InvalidSettings(Exception):
@@ -50,6 +74,91 @@ class Settings(BaseSettings):
     audience: str = DEFAULT_AUDIENCE
     pool_size: int = Field(default=10, ge=1, le=100)
     audit_interval_seconds: int = Field(default=60, ge=0, le=86_400)  # 0 is no audit while serving
+    traces_endpoint: HttpUrl | None = None  # an OpenTelemetry collector's, for OTLP over HTTP
+    traces_sampled_percent: int = Field(default=100, ge=0, le=100)
+    operation_log: OperationLog = OperationLog.ALL
+    hosts: Listed = ()  # the names that it answers to; see `answers_to`
+    origins: Listed = ()  # the pages elsewhere that may call it
+    trusted_proxies: Listed = ()  # addresses and networks whose X-Forwarded-For is believed
+    connections: int = Field(default=4_000, ge=10, le=1_000_000)
+    connections_per_address: int = Field(default=1_000, ge=10, le=1_000_000)
+    drain_seconds: int = Field(
+        default=0, ge=0, le=300
+    )  # not ready, but at work still, once told to stop
+
+    @field_validator("hosts", "origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _entries(cls, given: object) -> object:
+        if isinstance(given, str):
+            return tuple(entry.strip() for entry in given.split(",") if entry.strip())
+        return given
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        Hosts.of(given, is_developers=False)
+        return given
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        Origins.of(given)
+        return given
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in given:
+            ip_network(
+                entry
+            )  # says what is wrong; `*` is none, whoever likes could say any address
+        return given
+
+    # Sign-in with ID tokens of this Firebase project; none without it.
+    firebase_project: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.:-]{1,62}$")
+    firebase_emulator: str | None = None  # host:port; then tokens are the emulator's: unsigned
+    firebase_certificates_url: str | None = None  # where Google's certificates are, if not there
+
+    # E-mail; without a server's URL letters are written into a folder, in production not at all.
+    smtp_url: SecretStr | None = None  # smtp[s]://[user:password@]host[:port][?tls=required|none]
+    mail_from: str | None = None  # the sender: an address, or a name and <an address>
+    reset_url: str | None = None  # the page that sets a password, with {code} in it
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            SmtpServer.of(url.get_secret_value())
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_a_sender(cls, given: str | None) -> str | None:
+        if given is not None:
+            sender_of(given)
+        return given
+
+    @field_validator("reset_url")
+    @classmethod
+    def _has_the_code_in_it(cls, url: str | None) -> str | None:
+        if url is not None and not _RESET_URL.fullmatch(url):
+            raise ValueError("it needs {code}, such as https://app.example.com/reset?code={code}")
+        return url
+
+    @model_validator(mode="after")
+    def _letters_have_a_sender(self) -> "Settings":
+        if self.smtp_url is not None and self.mail_from is None:
+            raise ValueError("LAUREL_SMTP_URL needs LAUREL_MAIL_FROM as well")
+        if self.mode is Mode.PRODUCTION and (self.reset_url or "").lower().startswith("http:"):
+            raise ValueError("LAUREL_RESET_URL must be https:// in production")
+        return self
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where letters are written to if they are not sent: beside the database."""
+        address = self.address
+        is_file = address.engine == "sqlite"
+        return (Path(address.location).parent if is_file else self.data) / "mail"
 
     @field_validator("database")
     @classmethod
@@ -69,6 +178,75 @@ class Settings(BaseSettings):
                 "LAUREL_ISSUER is missing: production needs the server's public address,"
                 " such as https://loyalty.example.com"
             )
+        if self.mode is Mode.PRODUCTION and not self.hosts and self._issuer_host is None:
+            raise ValueError(
+                "LAUREL_HOSTS is missing: LAUREL_ISSUER has no host that the server could answer to"
+            )
+        if self.mode is Mode.PRODUCTION and "*" in self.origins:
+            raise ValueError("LAUREL_ORIGINS=* is refused in production: list the origins")
+        return self
+
+    @property
+    def _issuer_host(self) -> str | None:
+        try:
+            name = urlsplit(self.issuer or "").hostname or ""
+        except ValueError:
+            return None
+        return None if Host.of(bracketed(name)) is None else bracketed(name)
+
+    @property
+    def answers_to(self) -> Hosts:
+        """The hosts that requests may name: the listed ones, or in production the issuer's; on a
+        developer's machine its own as well, and any if every network is listened on."""
+        if self.mode is Mode.PRODUCTION:
+            return Hosts.of(self.hosts or (self._issuer_host or "",), is_developers=False)
+        own = "*" if self.host in _EVERY_NETWORK else bracketed(self.host)
+        listed = self.hosts or ((own,) if own == "*" or Host.of(own) else ())
+        return Hosts.of(listed, is_developers=True)
+
+    @property
+    def answers_pages_of(self) -> Origins:
+        """The origins that may call besides the server's own as it is seen: the listed ones, and
+        the issuer's, which it has before a proxy that ends TLS."""
+        own = normal_origin((self.issuer or "").rstrip("/"))
+        return Origins.of((*self.origins, *([own] if own else ())))
+
+    @property
+    def is_public_by_https(self) -> bool:
+        """Whether those outside reach it by HTTPS only."""
+        return self.mode is Mode.PRODUCTION and (self.issuer or "").startswith("https://")
+
+    @field_validator("firebase_emulator")
+    @classmethod
+    def _emulator_is_host_and_port(cls, place: str | None) -> str | None:
+        if place is not None and not _HOST_AND_PORT.fullmatch(place):
+            raise ValueError("it should be host:port, such as 127.0.0.1:9099")
+        return place
+
+    @field_validator("firebase_certificates_url")
+    @classmethod
+    def _certificates_come_over_http(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError("it should be a URL that begins with https://")
+        return url
+
+    @model_validator(mode="after")
+    def _tokens_are_firebases(self) -> "Settings":
+        if self.firebase_emulator is not None and self.firebase_project is None:
+            raise ValueError("LAUREL_FIREBASE_EMULATOR needs LAUREL_FIREBASE_PROJECT as well")
+        if self.mode is not Mode.PRODUCTION:
+            return self
+        for name, value in (
+            ("LAUREL_FIREBASE_EMULATOR", self.firebase_emulator),
+            (EMULATOR_VARIABLE, os.environ.get(EMULATOR_VARIABLE)),
+        ):
+            if value:
+                raise ValueError(
+                    f"{name} is refused in production: with the emulator anybody could sign in"
+                    " as anybody"
+                )
+        if not (self.firebase_certificates_url or "https:").startswith("https:"):
+            raise ValueError("LAUREL_FIREBASE_CERTIFICATES_URL must be https:// in production")
         return self
 
     @property
@@ -101,3 +279,12 @@ def read(**given: object) -> Settings:
         name = "_".join(str(part) for part in first["loc"]).upper()
         where = f"LAUREL_{name}: " if name else ""
         raise InvalidSettings(f"{where}{first['msg'].removeprefix('Value error, ')}") from error
+
+
+def tell_firebase(settings: Settings) -> bool:
+    """Set what firebase-admin reads from the environment itself to what the settings say; whether
+    it said something else before. Call it before the library is used."""
+    before, wanted = os.environ.pop(EMULATOR_VARIABLE, ""), settings.firebase_emulator or ""
+    if wanted:
+        os.environ[EMULATOR_VARIABLE] = wanted
+    return before not in ("", wanted)

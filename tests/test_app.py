@@ -23,7 +23,7 @@ async def test_without_its_database_it_says_so(
     monkeypatch.setattr(members, "jwks", _unreachable)
     app = create_app(Settings(data=tmp_path), opens_database=False)
     transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://laurel") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get(path)
     assert response.status_code == 503
     assert response.text == "the database does not answer\n"

@@ -1,10 +1,19 @@
 """Settings come from options and from the environment, and a wrong one is named in one line."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from server.settings import InvalidSettings, Mode, Settings, SimulatedTime, read
+from server.settings import (
+    EMULATOR_VARIABLE,
+    InvalidSettings,
+    Mode,
+    Settings,
+    SimulatedTime,
+    read,
+    tell_firebase,
+)
 from server.storage.database import Address
 
 
@@ -12,6 +21,7 @@ from server.storage.database import Address
 def _no_settings_of_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"LAUREL_{name.upper()}", raising=False)
+    monkeypatch.delenv(EMULATOR_VARIABLE, raising=False)
 
 
 def test_without_any_it_is_one_file_on_this_machine() -> None:
@@ -84,3 +94,67 @@ def test_a_demonstration_takes_the_time_from_replays() -> None:
     assert Settings(simulated_time=SimulatedTime.ACCEPT).accepts_simulated_time
     production = Settings(mode=Mode.PRODUCTION, issuer="https://loyalty.example.com")
     assert not production.accepts_simulated_time
+
+
+PRODUCTION = {"LAUREL_MODE": "production", "LAUREL_ISSUER": "https://x.example"}
+FIREBASE = {"LAUREL_FIREBASE_PROJECT": "demo-laurel"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        (
+            {**PRODUCTION, EMULATOR_VARIABLE: "127.0.0.1:9099"},
+            "FIREBASE_AUTH_EMULATOR_HOST is refused in production: with the emulator anybody could"
+            " sign in as anybody",
+        ),
+        (
+            {**PRODUCTION, **FIREBASE, "LAUREL_FIREBASE_EMULATOR": "127.0.0.1:9099"},
+            "LAUREL_FIREBASE_EMULATOR is refused in production: with the emulator anybody could"
+            " sign in as anybody",
+        ),
+        (
+            {**PRODUCTION, "LAUREL_FIREBASE_CERTIFICATES_URL": "http://x.example"},
+            "LAUREL_FIREBASE_CERTIFICATES_URL must be https:// in production",
+        ),
+        (
+            {"LAUREL_FIREBASE_CERTIFICATES_URL": "file:///etc"},
+            "LAUREL_FIREBASE_CERTIFICATES_URL: it should be a URL that begins with https://",
+        ),
+        (
+            {"LAUREL_FIREBASE_EMULATOR": "127.0.0.1:9099"},
+            "LAUREL_FIREBASE_EMULATOR needs LAUREL_FIREBASE_PROJECT as well",
+        ),
+        (
+            {**FIREBASE, "LAUREL_FIREBASE_EMULATOR": "http://127.0.0.1:9099"},
+            "LAUREL_FIREBASE_EMULATOR: it should be host:port, such as 127.0.0.1:9099",
+        ),
+        (
+            {"LAUREL_FIREBASE_PROJECT": "Not a project"},
+            "LAUREL_FIREBASE_PROJECT: String should match pattern '^[a-z0-9][a-z0-9.:-]{1,62}$'",
+        ),
+    ],
+    ids=["emulator", "ours", "open URL", "no URL", "no project", "no place", "bad project"],
+)
+def test_firebase_is_set_in_full_and_its_emulator_not_in_production(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], line: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings) as refusal:
+        read()
+    assert str(refusal.value) == line
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:9099", "localhost:9099", "[::1]:9099"])
+def test_firebases_library_hears_of_the_emulator_from_the_settings_alone(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    with_emulator = Settings(firebase_project="demo-laurel", firebase_emulator=place)
+    monkeypatch.setenv(EMULATOR_VARIABLE, "elsewhere:1")
+    assert tell_firebase(with_emulator)
+    assert os.environ[EMULATOR_VARIABLE] == place
+    assert not tell_firebase(with_emulator)
+    assert tell_firebase(Settings(firebase_project="demo-laurel"))
+    assert EMULATOR_VARIABLE not in os.environ
+    assert not tell_firebase(Settings())

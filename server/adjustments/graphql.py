@@ -17,7 +17,7 @@ from server.edge.enums import described
 from server.edge.fields import computed
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.pages import PageInfo
-from server.edge.permissions import access, mutation, query
+from server.edge.permissions import OPERATORS, access, mutation, query, shown_to
 from server.edge.problems import (
     AlreadyDecided,
     IdempotencyConflict,
@@ -33,6 +33,10 @@ from server.errors import InvalidInput as InvalidInputError
 from server.money import POINTS
 from server.principal import StaffRole
 from server.programme.graphql import programme_now
+
+_READERS = access(roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER, StaffRole.AUDITOR}))
+_ADJUSTERS = access(roles=OPERATORS)
+_DECIDERS = access(roles=frozenset({StaffRole.MANAGER}))
 
 described(
     AdjustmentStatus,
@@ -56,6 +60,7 @@ class AdjustedAsset(Enum):
 # ---------------------------------------------------------------- types
 
 
+@shown_to(_READERS)
 @strawberry.type(description="Value that staff gave or took by hand, with a stated reason.")
 class Adjustment:
     """An adjustment."""
@@ -88,6 +93,7 @@ class Adjustment:
         return info.context.principal.id == self.requester
 
 
+@shown_to(_READERS)
 @strawberry.type(description="An adjustment with its place in the list.")
 class AdjustmentEdge:
     """Relay's edge."""
@@ -96,6 +102,7 @@ class AdjustmentEdge:
     node: Adjustment = strawberry.field(description="The adjustment.")
 
 
+@shown_to(_READERS)
 @strawberry.type(description="A page of adjustments, the newest first.")
 class AdjustmentConnection:
     """Relay's connection."""
@@ -133,7 +140,7 @@ class AdjustmentQueries:
     """The root fields that read adjustments."""
 
     @query(
-        access(roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER, StaffRole.AUDITOR})),
+        _READERS,
         description="What staff have given and taken by hand, the newest first.",
     )
     async def adjustments(
@@ -203,6 +210,7 @@ class RejectAdjustmentInput:
     note: str = strawberry.field(description="Why, for colleagues: 3 to 500 characters.")
 
 
+@shown_to(_ADJUSTERS)
 @strawberry.type(description="The adjustment was applied, or waits for a second person.")
 class BalanceAdjusted:
     """Success of adjustBalance."""
@@ -212,6 +220,7 @@ class BalanceAdjusted:
     )
 
 
+@shown_to(_DECIDERS)
 @strawberry.type(description="A second person has decided an adjustment.")
 class AdjustmentDecided:
     """Success of approveAdjustment and rejectAdjustment."""
@@ -262,13 +271,13 @@ def _wish(input: AdjustBalanceInput) -> Wish:
             value=given,
             accepted="`points` for POINTS, `amountMinor` for CASHBACK, and not the other",
         )
-    reference = member_reference(input.member, path=("input", "member"))
+    reference = member_reference(input.member)
     assert reference is not None, "the schema requires it"
     return Wish(reference, is_points, int(given), input.reason)
 
 
 def _number(opaque: str) -> int:
-    return nodes.number_of(opaque, "Adjustment", path=("input", "adjustmentId"))
+    return nodes.number_of(opaque, "Adjustment")
 
 
 @strawberry.type
@@ -276,7 +285,7 @@ class AdjustmentMutations:
     """The mutations of adjustments, for the schema's root."""
 
     @mutation(
-        access(roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER})),
+        _ADJUSTERS,
         description="Give value to a member, or take some that is available. Up to the "
         "programme's limit, which counts what the caller has given and taken alone for this member "
         "on this day, it happens at once; above, it waits for `approveAdjustment` by somebody "
@@ -308,7 +317,7 @@ class AdjustmentMutations:
         return cast(AdjustBalanceResult, answer)
 
     @mutation(
-        access(roles=frozenset({StaffRole.MANAGER})),
+        _DECIDERS,
         description="Apply an adjustment that somebody else asked for. If too little is available "
         "to take, it stays pending.",
     )
@@ -333,7 +342,7 @@ class AdjustmentMutations:
         return cast(ApproveAdjustmentResult, answer)
 
     @mutation(
-        access(roles=frozenset({StaffRole.MANAGER})),
+        _DECIDERS,
         description="Refuse an adjustment that somebody else asked for.",
     )
     async def reject_adjustment(

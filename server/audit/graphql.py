@@ -5,10 +5,13 @@ import strawberry
 from server import clock
 from server.audit import service
 from server.clock import Instant
-from server.edge.permissions import access, query
+from server.edge.permissions import access, query, shown_to
 from server.principal import StaffRole
 
+_READERS = access(roles=frozenset({StaffRole.MANAGER, StaffRole.AUDITOR}))
 
+
+@shown_to(_READERS)
 @strawberry.type(
     description="How far the journal and what follows from it are audited in the background, and "
     "what is wrong. What is wrong is looked at again each time until it is mended."
@@ -32,7 +35,7 @@ class AuditQueries:
     """The audit's root field."""
 
     @query(
-        access(roles=frozenset({StaffRole.MANAGER, StaffRole.AUDITOR})),
+        _READERS,
         description="What the audit in the background found last; null before its first run.",
     )
     async def audit_status(self) -> AuditStatus | None:

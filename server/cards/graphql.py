@@ -17,7 +17,15 @@ from server.edge.enums import described
 from server.edge.fields import computed
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import Node
-from server.edge.permissions import access, mutation
+from server.edge.permissions import (
+    ALL_STAFF,
+    EVERYONE,
+    MEMBER_DATA,
+    OPERATORS,
+    access,
+    mutation,
+    shown_to,
+)
 from server.edge.problems import (
     IdempotencyConflict,
     InvalidInput,
@@ -26,8 +34,11 @@ from server.edge.problems import (
     presents,
     shown_path,
 )
-from server.errors import Path
-from server.principal import PrincipalKind, Scope, StaffRole
+from server.principal import PrincipalKind, Scope
+
+_READERS = access(Scope.MEMBERS_READ, roles=ALL_STAFF)
+_WRITERS = access(Scope.CARDS_WRITE, members=True, roles=OPERATORS)
+_CARD_DATA = MEMBER_DATA | access(Scope.MEMBERS_ENROL, Scope.CARDS_WRITE)
 
 _Value = TypeVar("_Value")
 
@@ -56,6 +67,7 @@ described(
 # ---------------------------------------------------------------- types
 
 
+@shown_to(_CARD_DATA)
 @strawberry.type(description="A card's number as a picture that a till scans.")
 class Barcode:
     """A barcode."""
@@ -69,6 +81,7 @@ class Barcode:
     value: str = strawberry.field(description="What a scanner reads in it: the card's number.")
 
 
+@shown_to(_CARD_DATA)
 @strawberry.type(description="A member's digital card. Value belongs to the member, not to it.")
 class Card(Node):
     """A card."""
@@ -129,9 +142,6 @@ async def _cards(card_ids: list[int]) -> list[CardView | None]:
     return [cards.get(card_id) for card_id in card_ids]
 
 
-_READERS = access(Scope.MEMBERS_READ, roles=frozenset(StaffRole))
-
-
 @nodes.fetches("Card")
 async def _card(info: Info, card_id: int) -> Card | None:
     card = await info.context.loader(_cards).load(card_id)
@@ -145,6 +155,7 @@ async def _card(info: Info, card_id: int) -> Card | None:
 # ---------------------------------------------------------------- problems
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The card is blocked, or was replaced by another.")
 class CardUnusable(Problem):
     """A card that does not work."""
@@ -186,18 +197,13 @@ class MemberReference:
     )
 
 
-def member_reference(
-    given: MemberReference | None, *, path: Path
-) -> service.MemberReference | None:
-    """The reference for the services, None for none; `path` is where it stands in the arguments.
-
-    Raises InvalidInput for an id that is no member's.
-    """
+def member_reference(given: MemberReference | None) -> service.MemberReference | None:
+    """The reference for the services, None for none."""
     if not given:
         return None
     opaque_id = _unset_is_none(given.id)
     return service.MemberReference(
-        id=None if opaque_id is None else nodes.number_of(opaque_id, "Member", path=(*path, "id")),
+        id=None if opaque_id is None else nodes.number_of(opaque_id, "Member"),
         external_id=_unset_is_none(given.external_id),
         card_number=_unset_is_none(given.card_number),
     )
@@ -242,6 +248,7 @@ class ReplaceCardInput(_ChangeInput):
     """Input of replaceCard."""
 
 
+@shown_to(_WRITERS)
 @strawberry.type(description="The request was done; repeating it changes nothing more.")
 class CardChanged:
     """Success of the mutations of cards."""
@@ -274,7 +281,7 @@ _Verb = Callable[..., Awaitable[CardView]]
 
 async def _change(info: Info, input: _ChangeInput, verb: _Verb) -> Any:
     async def work() -> CardView:
-        reference = member_reference(input.member, path=_MEMBER_PATH)
+        reference = member_reference(input.member)
         member_id, card_id = await service.resolve_card(
             reference, info.context.principal, path=_MEMBER_PATH
         )
@@ -292,11 +299,6 @@ async def _change(info: Info, input: _ChangeInput, verb: _Verb) -> Any:
         result=CardView,
         present=lambda card: CardChanged(card=shown_card(card)),
     )
-
-
-_WRITERS = access(
-    Scope.CARDS_WRITE, members=True, roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER})
-)
 
 
 @strawberry.type

@@ -16,7 +16,7 @@ from server.clock import Instant
 from server.errors import DomainError, Path
 from server.members import service as members
 from server.principal import Principal, PrincipalKind
-from server.storage import sql
+from server.storage import changes, sql
 from server.storage.ids import new_id
 
 MAXIMUM_DRAWS = 5
@@ -204,6 +204,7 @@ async def replace(member_id: int, now: Instant, *, card_id: int | None = None) -
     """
     card = await _meant(member_id, card_id)
     await models.replace(card.id, now)
+    changes.note(changes.MEMBER, member_id)
     return (await issue([member_id], now))[member_id]
 
 
@@ -220,6 +221,7 @@ async def _changed(
     """
     card = await _meant(member_id, card_id)
     await change(card.id, now)
+    changes.note(changes.MEMBER, member_id)
     (row,) = await models.by_ids([card.id])
     after = _view(row)
     if after.status is CardStatus.REPLACED:

@@ -10,6 +10,7 @@ from server.cashback.service import Totals
 from server.clock import LocalDay
 from server.edge.context import Info
 from server.edge.fields import computed
+from server.edge.permissions import MEMBER_DATA, shown_to
 from server.edge.scalars import Money
 from server.ledger.graphql import holding_of
 from server.ledger.rules import Balance
@@ -17,6 +18,7 @@ from server.programme.document import Programme
 from server.programme.graphql import programme_now
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A member's cashback, exact at the instant of the request.")
 class Cashback:
     """The cashback of a member."""

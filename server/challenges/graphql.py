@@ -11,6 +11,7 @@ from server.challenges.service import Standing
 from server.clock import Instant
 from server.edge.context import Info
 from server.edge.enums import described
+from server.edge.permissions import MEMBER_DATA, shown_to
 from server.money import PERCENT_PER_UNIT, floor_share
 from server.programme.graphql import programme_now
 from server.programme.service import PublishedProgramme
@@ -32,6 +33,7 @@ described(
 )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="How far a member is with completing a challenge again and again.")
 class ChallengeStreak:
     """A streak."""
@@ -44,6 +46,7 @@ class ChallengeStreak:
     completions: int = strawberry.field(description="Streaks that the member has completed.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="How a member stands in one challenge, in its present period.")
 class ChallengeStatus:
     """A member's standing in a challenge."""

@@ -9,7 +9,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from server import clock
 from server.clock import Instant
-from server.principal import ANONYMOUS, Principal
+from server.principal import ANONYMOUS, Principal, PrincipalKind
 
 _Value = TypeVar("_Value")
 
@@ -22,7 +22,26 @@ class Context:
     language: str = "en"
     asked_language: str | None = None  # None if the caller states no language
     at: Instant = field(default_factory=clock.now)  # what every answer of the request holds for
+    address: str = ""  # the caller's network address, as far as limits tell callers apart by it
+    request_id: str = ""  # what the log finds the request by
     _loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def caller(self) -> str:
+        """Who calls, as limits see it: the account or key, or the address of nobody known."""
+        if self.principal.kind is PrincipalKind.ANONYMOUS:
+            return f"address:{self.address}"
+        return self.principal.name
+
+    def again(self, principal: Principal) -> "Context":
+        """The same caller's context for a later instant: nothing that was looked up is kept."""
+        return Context(
+            principal=principal,
+            language=self.language,
+            asked_language=self.asked_language,
+            address=self.address,
+            request_id=self.request_id,
+        )
 
     def loader(
         self, load: Callable[..., Awaitable[Sequence[_Value]]], *bound: Any

@@ -1,43 +1,51 @@
 """GraphQL over HTTP: bodies checked, the caller known, one context for each request.
 
-Follows the GraphQL-over-HTTP specification: with `Accept: application/graphql-response+json` a
-request that could not be executed is answered with 400; with `application/json`, with 200.
+Follows the GraphQL-over-HTTP specification (draft of August 2026): the status tells what became of
+the request, whichever JSON media type the caller takes.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from http import HTTPStatus
 
 import msgspec
-from cross_web import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLHTTPResponse
-from strawberry.schema import BaseSchema
-from strawberry.types import ExecutionResult
 
 from server import clock
 from server.clock import Instant
+from server.edge import caching, events, media_types, requests
+from server.edge.authority import Authority, Identify, Watch, nothing_to_watch
 from server.edge.context import Context
+from server.edge.events import EventStream
+from server.edge.executing import PARTIAL_SUCCESS_STATUS, Answer, Operations, Planned
+from server.edge.media_types import LEGACY, RESPONSE, Accepted
 from server.edge.metrics import Metrics
-from server.edge.observing import note_error, observing
+from server.edge.observing import observing
+from server.edge.refusing import RequestRefused
 from server.edge.reporting import report
-from server.messages import preferred_language
-from server.principal import Principal
+from server.edge.request_log import REQUEST_ID_HEADER, log_operation, request_id
+from server.edge.requests import GraphQLRequest
+from server.edge.streams import Streams
+from server.integrations.tracing import request_span, span
+from server.messages import language_of_locale, preferred_language
+from server.principal import ANONYMOUS, Principal
 from server.principal import Scope as KeyScope
 
-RESPONSE_MEDIA_TYPE = "application/graphql-response+json"
 SIMULATED_TIME_HEADER = "Laurel-Simulated-Time"
 
 _LATEST_SIMULATED = clock.instant_of(datetime(9000, 1, 1, tzinfo=UTC))
 """So that everything that is reckoned from it still lies within the calendar."""
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept"}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Vary": "Accept, Accept-Language, Authorization",
+}
 """Answers hold tokens and what is a member's own: nobody on the way keeps them."""
 
 Authenticate = Callable[[str | None], Awaitable[Principal]]
@@ -48,157 +56,274 @@ class Unauthenticated(Exception):
     """The credentials that were shown are not accepted."""
 
 
-class GraphQLEndpoint(GraphQL[Context, None]):
-    """The GraphQL endpoint.
+def identified_by(authenticate: Authenticate) -> Identify:
+    """The same, answering None for credentials that are not accepted."""
+
+    async def identify(authorization: str | None) -> Principal | None:
+        try:
+            return await authenticate(authorization)
+        except Unauthenticated:
+            return None
+
+    return identify
+
+
+def context_of(
+    principal: Principal, headers: Mapping[str, str], *, address: str, request_id: str = ""
+) -> Context:
+    """The context of a request with these headers: in the language it asks for, or else in the
+    member's own."""
+    header = headers.get("accept-language")
+    asked = preferred_language(header) if header and header.strip() != "*" else None
+    locale = getattr(principal, "locale", None)
+    own = language_of_locale(locale) if locale else preferred_language(None)
+    return Context(
+        principal=principal,
+        language=asked or own,
+        asked_language=asked,
+        address=address,
+        request_id=request_id,
+    )
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What is known of a request before it is executed."""
+
+    takes: Accepted
+    context: Context  # of nobody known, until the caller is
+
+
+class GraphQLEndpoint:
+    """The GraphQL endpoint over HTTP.
 
     `accepts_simulated_time` allows keys with the scope SIMULATE_TIME to name the request's time in
     the header Laurel-Simulated-Time; otherwise a request with that header is refused. Every request
-    is counted in `metrics`, if given.
+    is counted in `metrics`, if given. Event streams are among `streams`, and end early when `watch`
+    says that they have to.
     """
 
     def __init__(
         self,
-        schema: BaseSchema,
+        operations: Operations,
         *,
         authenticate: Authenticate,
         accepts_simulated_time: bool,
         metrics: Metrics | None = None,
+        streams: Streams | None = None,
+        watch: Watch = nothing_to_watch,
     ) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=())
+        self._operations = operations
         self._authenticate = authenticate
         self._accepts_simulated_time = accepts_simulated_time
         self._metrics = metrics
+        self._streams = streams or Streams()
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        start = time.perf_counter()
-        with observing() as observed:
+        start_ns = time.perf_counter_ns()
+        request = Request(scope, receive)
+        asked = _Asked(
+            media_types.accepted(request.headers.get("accept")),
+            context_of(
+                ANONYMOUS,
+                request.headers,
+                address="" if request.client is None else request.client.host,
+                request_id=request_id(request.headers.get(REQUEST_ID_HEADER)),
+            ),
+        )
+        with observing() as observed, request_span("graphql", request.headers) as traced:
             try:
-                response = await self._answered(scope, receive)
+                response = await self._answered(request, asked)
                 observed.is_answered = True
             finally:
+                taken_ns = time.perf_counter_ns() - start_ns
                 if self._metrics is not None:
-                    self._metrics.count(observed, seconds=time.perf_counter() - start)
+                    self._metrics.count(observed, seconds=taken_ns / 1e9)
+            if traced is not None:
+                traced.set_attributes(observed.traced)
+            log_operation(
+                observed,
+                asked.context,
+                transport="http",
+                microseconds=taken_ns // 1000,
+                status=response.status_code,
+            )
         await response(scope, receive, send)
 
-    async def _answered(self, scope: Scope, receive: Receive) -> Response:
-        request = Request(scope, receive)
+    async def _answered(self, request: Request, asked: "_Asked") -> Response | EventStream:
+        takes = asked.takes
         try:
-            principal = await self._authenticate(request.headers.get("authorization"))
+            if takes.preferred is None and not takes.takes_events:
+                raise RequestRefused("NOT_ACCEPTABLE", "request.not_acceptable", status=406)
+            with span("authenticate"):
+                principal = await self._caller(request)
             simulated_at = self._simulated_time(request, principal)
-        except Unauthenticated:
-            return _refusal(
-                "The credentials are not accepted: sign in again, or use another API key.",
-                "UNAUTHENTICATED",
-                401,
-                {"WWW-Authenticate": 'Bearer error="invalid_token"'},
-            )
-        except _SimulatedTimeRefused as refused:
-            return _refusal(str(refused), "SIMULATED_TIME_REFUSED", 400)
+            with nullcontext() if simulated_at is None else clock.moved_to(simulated_at):
+                asked.context = context_of(
+                    principal,
+                    request.headers,
+                    address=asked.context.address,
+                    request_id=asked.context.request_id,
+                )
+                answer = await self._executed(request, asked)
+        except RequestRefused as refused:
+            return _refusal(refused, takes, asked.context)
         except Exception as error:
-            fault = report(error, where="authentication")
+            context = asked.context
+            fault = report(
+                error, request_id=context.request_id, where="request", language=context.language
+            )
             status = 503 if fault.code == "UNAVAILABLE" else 500
-            return _refusal(fault.message, fault.code, status)
-        scope.setdefault("state", {})["principal"] = principal
-        with nullcontext() if simulated_at is None else clock.moved_to(simulated_at):
-            return await self._answer(request)
+            return _response(Answer({"errors": [fault.shown]}, status), takes, context)
+        if isinstance(answer, EventStream):
+            return answer
+        return _response(answer, takes, asked.context)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _caller(self, request: Request) -> Principal:
         try:
-            return await self.run(request)
-        except HTTPException as error:
-            return _refusal(error.reason, "BAD_REQUEST", error.status_code)
+            return await self._authenticate(request.headers.get("authorization"))
+        except Unauthenticated:
+            raise RequestRefused(
+                "UNAUTHENTICATED",
+                "request.credentials",
+                status=401,
+                headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+            ) from None
+
+    async def _executed(self, request: Request, asked: "_Asked") -> Answer | EventStream:
+        takes, context = asked.takes, asked.context
+        wanted = await _wanted(request)
+
+        def allows(kind: str) -> None:
+            if kind == "mutation" and request.method != "POST":
+                raise _not_allowed("POST")
+            if kind == "subscription" and (not takes.takes_events or request.method == "HEAD"):
+                raise RequestRefused("SUBSCRIPTION_OVER_HTTP", "request.subscription", status=406)
+
+        try:
+            planned = await self._operations.planned(wanted, context, allows=allows)
+            if planned.kind == "subscription":
+                return self._subscription(request, planned, context)
+            answer = await self._operations.answer(planned, context)
+        except RequestRefused as refused:
+            if not (takes.prefers_events and events.is_told_as_event(refused)):
+                raise
+            told = Answer({"errors": refused.errors(context.language)})
+            return self._stream(events.one(told), self._authority(request, context), context)
+        if takes.prefers_events:
+            return self._stream(events.one(answer), self._authority(request, context), context)
+        if request.method != "POST" and planned.prepared.is_trusted:
+            return caching.cacheable(answer, context, request.headers.get("if-none-match"))
+        return answer
+
+    def _authority(self, request: Request, context: Context) -> Authority:
+        identify = identified_by(self._authenticate)
+        shown = request.headers.get("authorization")
+        return Authority(context, shown, identify=identify, watch=self._watch)
+
+    def _subscription(self, request: Request, planned: Planned, context: Context) -> EventStream:
+        authority = self._authority(request, context)
+        answers = events.subscribed(self._operations, planned, context, authority, self._streams)
+        return self._stream(answers, authority, context)
+
+    def _stream(
+        self, answers: AsyncGenerator[Answer, None], authority: Authority, context: Context
+    ) -> EventStream:
+        return EventStream(
+            answers,
+            authority,
+            self._streams,
+            headers={
+                **_HEADERS,
+                "Content-Language": context.language,
+                REQUEST_ID_HEADER: context.request_id,
+            },
+        )
 
     def _simulated_time(self, request: Request, principal: Principal) -> Instant | None:
         value = request.headers.get(SIMULATED_TIME_HEADER)
         if value is None:
             return None
         if not self._accepts_simulated_time:
-            raise _SimulatedTimeRefused("This server does not take the time from requests.")
+            raise _time_refused("request.simulated_time_off")
         if KeyScope.SIMULATE_TIME not in principal.scopes:
-            raise _SimulatedTimeRefused("Only a key with the scope SIMULATE_TIME names the time.")
+            raise _time_refused("request.simulated_time_scope")
         try:
             instant = clock.instant_of(datetime.fromisoformat(value))
         except (ValueError, OverflowError):
             instant = Instant(-1)
         if not 0 <= instant < _LATEST_SIMULATED:
-            raise _SimulatedTimeRefused(
-                f"{SIMULATED_TIME_HEADER} takes RFC 3339 with an offset, in the years 1970 to 8999."
-            )
+            raise _time_refused("request.simulated_time_format")
         return instant
 
-    async def get_context(
-        self, request: Request | WebSocket, response: Response | WebSocket
-    ) -> Context:
-        """The request's context."""
-        return Context(
-            principal=request.scope["state"]["principal"],
-            language=preferred_language(request.headers.get("accept-language")),
-            asked_language=preferred_language(request.headers.get("accept-language"))
-            if request.headers.get("accept-language", "*") != "*"
-            else None,
-        )
 
-    async def get_sub_response(self, request: Request | WebSocket) -> Response:
-        """The headers of the answer so far, and which media type the caller prefers."""
-        response = await super().get_sub_response(request)
-        response.speaks_spec = RESPONSE_MEDIA_TYPE in request.headers.get("accept", "")  # type: ignore[attr-defined] # carried to create_response
-        return response
-
-    async def process_result(
-        self, request: Request, result: ExecutionResult
-    ) -> GraphQLHTTPResponse:
-        """The answer; without `data` if the operation was not executed, as GraphQL requires."""
-        answer = await super().process_result(request, result)
-        if not _was_executed(answer):
-            note_error("INVALID_REQUEST")
-            answer.pop("data", None)
-        return answer
-
-    def decode_json(self, data: str | bytes) -> object:
-        """The body, which must be an object. Raises HTTPException 400 for anything else."""
-        try:
-            body = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise HTTPException(400, "The body must be JSON in UTF-8.") from error
-        if not isinstance(body, dict):
-            raise HTTPException(400, "The body must be a JSON object.")
-        return body
-
-    def encode_json(self, data: object) -> str | bytes:
-        """The answer as bytes."""
-        return msgspec.json.encode(data)
-
-    def create_response(
-        self,
-        response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse],
-        sub_response: Response,
-    ) -> Response:
-        """The answer with the media type and the status that the caller's Accept asks for."""
-        response = super().create_response(response_data, sub_response)
-        response.headers.update(_HEADERS)
-        if getattr(sub_response, "speaks_spec", False):
-            response.headers["content-type"] = f"{RESPONSE_MEDIA_TYPE}; charset=utf-8"
-            if "data" not in response_data:
-                response.status_code = 400
-        return response
+def _time_refused(key: str) -> RequestRefused:
+    return RequestRefused("SIMULATED_TIME_REFUSED", key, header=SIMULATED_TIME_HEADER)
 
 
-class _SimulatedTimeRefused(Exception):
-    """The request may not name its time."""
+def _not_allowed(allow: str) -> RequestRefused:
+    return RequestRefused(
+        "METHOD_NOT_ALLOWED", "request.method", status=405, headers={"Allow": allow}, allow=allow
+    )
 
 
-def _was_executed(response_data: Any) -> bool:
-    errors = response_data.get("errors") or []
-    return response_data.get("data") is not None or any("path" in error for error in errors)
+async def _wanted(request: Request) -> GraphQLRequest:
+    if request.method in ("GET", "HEAD"):
+        return requests.read(_parameters(request))
+    if request.method == "POST":
+        return requests.read(await _body(request))
+    raise _not_allowed("GET, HEAD, POST")
 
 
-def _refusal(
-    message: str, code: str, status: int, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    note_error(code)
-    body = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    return JSONResponse(body, status_code=status, headers={**_HEADERS, **(headers or {})})
+async def _body(request: Request) -> object:
+    is_plain = request.headers.get("content-encoding", "identity").strip().lower() == "identity"
+    if not is_plain or not media_types.is_json(request.headers.get("content-type", "")):
+        raise RequestRefused("UNSUPPORTED_MEDIA_TYPE", "request.media_type", status=415)
+    return _decoded(await request.body())
+
+
+def _parameters(request: Request) -> dict[str, object]:
+    given: dict[str, object] = {
+        name: value for name, value in request.query_params.items() if value != ""
+    }
+    for name in ("variables", "extensions"):
+        if name in given:
+            given[name] = _decoded(str(given[name]))
+    return given
+
+
+def _decoded(data: str | bytes) -> object:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise RequestRefused("BAD_REQUEST", "request.json") from None
+
+
+def _refusal(refused: RequestRefused, takes: Accepted, context: Context) -> Response:
+    answer = Answer({"errors": refused.errors(context.language)}, refused.status)
+    response = _response(answer, takes, context)
+    response.headers.update(refused.headers)
+    return response
+
+
+def _response(answer: Answer, takes: Accepted, context: Context) -> Response:
+    """The answer in the caller's media type; only what succeeded is told as plain JSON."""
+    media_type = takes.preferred or RESPONSE
+    is_success = "data" in answer.body or answer.status == HTTPStatus.NOT_MODIFIED
+    status = answer.status
+    if media_type == LEGACY:
+        status = 200 if status == PARTIAL_SUCCESS_STATUS else status
+        media_type = LEGACY if is_success else RESPONSE
+    return Response(
+        b"" if status == HTTPStatus.NOT_MODIFIED else msgspec.json.encode(answer.body),
+        status,
+        {
+            **_HEADERS,
+            "Content-Language": context.language,
+            REQUEST_ID_HEADER: context.request_id,
+            "Content-Type": f"{media_type}; charset=utf-8",
+            **answer.headers,
+        },
+    )

@@ -5,12 +5,14 @@ a caller sent.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -70,6 +72,30 @@ class Metrics:
             ("field",),
             registry=self.registry,
         )
+        self._streams = Gauge(
+            "laurel_streams",
+            "WebSockets and event streams that are open.",
+            ("transport",),
+            registry=self.registry,
+        )
+        self._subscriptions = Gauge(
+            "laurel_subscriptions",
+            "Subscriptions that run.",
+            ("transport",),
+            registry=self.registry,
+        )
+        self._events = Counter(
+            "laurel_events",
+            "Events delivered to subscriptions.",
+            ("transport",),
+            registry=self.registry,
+        )
+        self._socket_ends = Counter(
+            "laurel_socket_ends",
+            "WebSockets that ended, by the code that the server closed them with, or `client`.",
+            ("code",),
+            registry=self.registry,
+        )
         self._audit = _Audit()
         self.registry.register(self._audit)
         ProcessCollector(registry=self.registry)
@@ -83,6 +109,26 @@ class Metrics:
             self._refusals.labels(code.value).inc()
         if observed.repetitions:
             self._repetitions.labels(observed.root_field).inc(observed.repetitions)
+
+    @contextmanager
+    def stream_open(self, transport: str) -> Iterator[None]:
+        """Within the block one more WebSocket or event stream is open."""
+        with self._streams.labels(transport).track_inprogress():
+            yield
+
+    @contextmanager
+    def subscription_running(self, transport: str) -> Iterator[None]:
+        """Within the block one more subscription runs."""
+        with self._subscriptions.labels(transport).track_inprogress():
+            yield
+
+    def count_event(self, transport: str) -> None:
+        """Count an event that has been delivered."""
+        self._events.labels(transport).inc()
+
+    def count_socket_end(self, code: str) -> None:
+        """Count a WebSocket that has ended: by which close code, or `client`."""
+        self._socket_ends.labels(code).inc()
 
     def audit(self, *, audited_at: Instant, problem_count: int) -> None:
         """Tell up to which instant of the system's clock the ledger is audited, and how many

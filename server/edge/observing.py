@@ -4,21 +4,11 @@ Whoever refuses, repeats or fails says so here; outside of a request nobody list
 root fields and the codes are the schema's own: nothing of what a caller sends is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-from graphql import (
-    DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    InlineFragmentNode,
-    OperationDefinitionNode,
-    SelectionSetNode,
-)
 
 from server.errors import ProblemCode
 
@@ -34,6 +24,7 @@ class Outcome(StrEnum):
     ANSWERED = "answered"
     REFUSED = "refused"  # all or some of it, with a problem
     DENIED = "denied"  # the caller isn't known, or may not
+    LIMITED = "limited"  # the caller asked for too much, or too often
     INVALID = "invalid"  # what was sent is no operation of the schema
     UNAVAILABLE = "unavailable"  # the database does not answer
     FAILED = "failed"  # a defect
@@ -43,13 +34,18 @@ class Outcome(StrEnum):
 _OUTCOMES = {
     "INTERNAL": Outcome.FAILED,
     "UNAVAILABLE": Outcome.UNAVAILABLE,
-    "INVALID_REQUEST": Outcome.INVALID,
-    "BAD_REQUEST": Outcome.INVALID,
-    "SIMULATED_TIME_REFUSED": Outcome.INVALID,
+    "OPERATION_TIMED_OUT": Outcome.UNAVAILABLE,
     "UNAUTHENTICATED": Outcome.DENIED,
     "FORBIDDEN": Outcome.DENIED,
+    "INTROSPECTION_NOT_ALLOWED": Outcome.DENIED,
+    "TRUSTED_DOCUMENT_REQUIRED": Outcome.DENIED,
+    "THROTTLED": Outcome.LIMITED,
+    "TOO_MANY_ATTEMPTS": Outcome.LIMITED,
+    "TOO_MANY_OPERATIONS": Outcome.LIMITED,
+    "TOO_MANY_SIGN_INS": Outcome.LIMITED,
 }
-"""The outcomes by the codes of top-level errors; the first that occurred counts."""
+"""The outcomes by the codes of top-level errors; the first that occurred counts, and any other
+code is that of a request which is no operation of the schema."""
 
 
 @dataclass(slots=True)
@@ -58,6 +54,8 @@ class Observed:
 
     kind: str = UNKNOWN  # "query" or "mutation"
     root_field: str = UNKNOWN  # its name in the schema, SEVERAL or INTROSPECTION
+    operation_name: str | None = None  # as the caller calls it
+    cost: int = 0  # what was taken of the caller's budget
     is_answered: bool = False
     refusals: list[ProblemCode] = field(default_factory=list)
     repetitions: int = 0
@@ -71,49 +69,37 @@ class Observed:
         for code, outcome in _OUTCOMES.items():
             if code in self._codes:
                 return outcome
+        if self._codes:
+            return Outcome.INVALID
         return Outcome.REFUSED if self.refusals else Outcome.ANSWERED
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of all refusals and errors, each once."""
+        return sorted({*self._codes, *(code.value for code in self.refusals)})
+
+    @property
+    def traced(self) -> dict[str, str | int]:
+        """What its span tells."""
+        return {
+            "graphql.operation.type": self.kind,
+            "graphql.operation.name": self.operation_name or "",
+            "laurel.field": self.root_field,
+            "laurel.cost": self.cost,
+            "laurel.outcome": self.outcome.value,
+        }
 
     def erred(self, code: str) -> None:
         """Note a top-level error."""
         self._codes.add(code)
 
-    def asked_for(self, document: DocumentNode, operation_name: str | None) -> None:
-        """Note what a valid document asks for."""
-        operations = [one for one in document.definitions if _is_operation(one, operation_name)]
-        if len(operations) != 1:
-            return
-        operation = operations[0]
-        assert isinstance(operation, OperationDefinitionNode)
-        self.kind = operation.operation.value
-        names = set(_root_fields(operation.selection_set, _fragments(document)))
-        own = {name for name in names if not name.startswith("__")}
+    def asked_for(
+        self, kind: str, root_fields: Iterable[str], *, name: str | None, cost: int
+    ) -> None:
+        """Note what a valid operation asks for, by which name, and what it costs."""
+        self.kind, self.operation_name, self.cost = kind, name, cost
+        own = {name for name in root_fields if not name.startswith("__")}
         self.root_field = INTROSPECTION if not own else own.pop() if len(own) == 1 else SEVERAL
-
-
-def _is_operation(definition: object, name: str | None) -> bool:
-    return isinstance(definition, OperationDefinitionNode) and (
-        name is None or (definition.name is not None and definition.name.value == name)
-    )
-
-
-def _fragments(document: DocumentNode) -> dict[str, SelectionSetNode]:
-    return {
-        one.name.value: one.selection_set
-        for one in document.definitions
-        if isinstance(one, FragmentDefinitionNode)
-    }
-
-
-def _root_fields(
-    selected: SelectionSetNode, fragments: dict[str, SelectionSetNode]
-) -> Iterator[str]:
-    for node in selected.selections:
-        if isinstance(node, FieldNode):
-            yield node.name.value
-        elif isinstance(node, InlineFragmentNode):
-            yield from _root_fields(node.selection_set, fragments)
-        elif isinstance(node, FragmentSpreadNode):
-            yield from _root_fields(fragments[node.name.value], fragments)
 
 
 _observed: ContextVar[Observed | None] = ContextVar("observed", default=None)
@@ -148,7 +134,10 @@ def note_repetition() -> None:
         observed.repetitions += 1
 
 
-def note_operation(document: DocumentNode, operation_name: str | None) -> None:
-    """Note what the request asks for, in a document that is valid by the schema."""
+def note_operation(
+    kind: str, root_fields: Iterable[str], *, name: str | None = None, cost: int = 0
+) -> None:
+    """Note what the request asks for, in an operation that is valid by the schema, by the name
+    that the caller gives it, and what it costs."""
     if observed := _observed.get():
-        observed.asked_for(document, operation_name)
+        observed.asked_for(kind, root_fields, name=name, cost=cost)

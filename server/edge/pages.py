@@ -8,12 +8,15 @@ from typing import Any, TypeVar
 import strawberry
 from graphql import GraphQLError
 
+from server.edge.permissions import EVERYONE, shown_to
+
 _Connection = TypeVar("_Connection")
 
 MAXIMUM_PAGE_SIZE = 100
 MAXIMUM_POSITION = 2**63 - 1
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Where a page of a list stands in it.")
 class PageInfo:
     """Relay's PageInfo."""

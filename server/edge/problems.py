@@ -8,6 +8,7 @@ import strawberry
 from server import errors, messages
 from server.edge.enums import described
 from server.edge.observing import note_refusal
+from server.edge.permissions import EVERYONE, shown_to
 from server.edge.scalars import BigInt, Money
 from server.errors import ProblemCode
 
@@ -20,7 +21,7 @@ described(
     INSUFFICIENT_POINTS="Fewer points are available than needed.",
     EXTERNAL_ID_CONFLICT="The external id was recorded before with other content.",
     IDEMPOTENCY_CONFLICT="The idempotency key was used before with other content.",
-    CREDENTIALS_REJECTED="Sign-in or sign-up was refused.",
+    CREDENTIALS_REJECTED="A password, or what else shows who somebody is, was refused.",
     SESSION_REJECTED="The refresh token is not, or no longer, valid.",
     INSUFFICIENT_CASHBACK="Less cashback is available than needed.",
     ALREADY_DECIDED="It happens only once, and has been settled, cancelled or decided before.",
@@ -30,6 +31,7 @@ described(
 )
 
 
+@shown_to(EVERYONE)
 @strawberry.interface(description="Why a request was refused. Nothing was changed by it.")
 class Problem:
     """The common part of all refusals."""
@@ -40,6 +42,7 @@ class Problem:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="A value of the input is outside what is accepted.")
 class InvalidInput(Problem):
     """A value of the input that is refused."""
@@ -53,6 +56,7 @@ class InvalidInput(Problem):
     accepted: str = strawberry.field(description="What would be accepted, in words.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Nothing that the caller may see has this reference.")
 class NotFound(Problem):
     """A reference that leads nowhere."""
@@ -62,6 +66,7 @@ class NotFound(Problem):
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Fewer points are available than needed.")
 class InsufficientPoints(Problem):
     """Too few points."""
@@ -71,6 +76,7 @@ class InsufficientPoints(Problem):
     short_by: int = strawberry.field(description="How many are missing: required less available.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Less cashback is available than needed.")
 class InsufficientCashback(Problem):
     """Too little cashback."""
@@ -82,6 +88,7 @@ class InsufficientCashback(Problem):
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(
     description="It happens only once, and has happened: settled, released, cancelled or decided."
 )
@@ -96,6 +103,7 @@ class AlreadyDecided(Problem):
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="A limit of the programme would be exceeded.")
 class LimitReached(Problem):
     """A limit."""
@@ -109,6 +117,7 @@ class LimitReached(Problem):
     left: BigInt = strawberry.field(description="What of the limit is left now, at least 0.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The programme, or the caller's role in it, does not allow it.")
 class NotAllowed(Problem):
     """Something not allowed."""
@@ -118,6 +127,7 @@ class NotAllowed(Problem):
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The external id was recorded before with other content.")
 class ExternalIdConflict(Problem):
     """Two contents for one external id."""
@@ -128,18 +138,22 @@ class ExternalIdConflict(Problem):
     external_id: str = strawberry.field(description="The id in question.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The idempotency key was used before with other content.")
 class IdempotencyConflict(Problem):
     """Two contents for one key."""
 
 
+@shown_to(EVERYONE)
 @strawberry.type(
-    description="Sign-in or sign-up was refused; it does not say whether the address is known."
+    description="A password, a code or what else shows who somebody is was refused; it does not "
+    "say whether the address is known."
 )
 class CredentialsRejected(Problem):
     """Refused credentials."""
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The refresh token is not, or no longer, valid: sign in again.")
 class SessionRejected(Problem):
     """A refused refresh token."""

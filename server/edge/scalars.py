@@ -12,6 +12,7 @@ from graphql import GraphQLError
 
 from server import clock, money
 from server.clock import Instant
+from server.edge.permissions import EVERYONE, shown_to
 
 BigInt = NewType("BigInt", int)
 """A whole number of up to 64 bits; a string in answers, a number or a string in input."""
@@ -112,6 +113,7 @@ for _value in CurrencyCode.__strawberry_definition__.values:
     _value.description = f"{get_currency_name(_value.name, locale='en')}."
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="An exact amount of money in one currency.")
 class Money:
     """Money as the schema shows it."""

@@ -12,14 +12,16 @@ from server.clock import Instant
 from server.edge import nodes
 from server.edge.context import Info
 from server.edge.mutation import KEY_DESCRIPTION, write_once
-from server.edge.permissions import EVERYONE, access, mutation
+from server.edge.permissions import EVERYONE, OPERATORS, access, mutation, shown_to
 from server.edge.problems import ExternalIdConflict, IdempotencyConflict, InvalidInput
 from server.enrolment import service
 from server.errors import DomainError
 from server.members.graphql import answer_sign_up
 from server.members.shapes import SignUpInput, SignUpResult
-from server.principal import Scope, StaffRole
+from server.principal import Scope
 from server.programme import service as programme
+
+_ENROLLERS = access(Scope.MEMBERS_ENROL, roles=OPERATORS)
 
 
 class Enrolled(msgspec.Struct, frozen=True):
@@ -31,6 +33,7 @@ class Enrolled(msgspec.Struct, frozen=True):
     card: CardView
 
 
+@shown_to(_ENROLLERS)
 @strawberry.type(description="A person has become a member, with a card and the welcome points.")
 class EnrolledMember:
     """Success of enrolMember."""
@@ -129,7 +132,7 @@ class EnrolmentMutations:
         return await answer_sign_up(info, input, enrol=_enrol_by_oneself)
 
     @mutation(
-        access(Scope.MEMBERS_ENROL, roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER})),
+        _ENROLLERS,
         description="Make a member of a person whom a till or another system knows by an id.",
     )
     async def enrol_member(

@@ -12,6 +12,7 @@ from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.fields import computed
 from server.edge.pages import PageInfo
+from server.edge.permissions import MEMBER_DATA, shown_to
 from server.edge.scalars import Money
 from server.explanations import service
 from server.explanations.rules import LotState
@@ -42,6 +43,7 @@ class BalanceAsset(Enum):
     )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="What left a lot, or came back to it.")
 class LotMovement:
     """A movement."""
@@ -54,6 +56,7 @@ class LotMovement:
     text: str = strawberry.field(description="The movement in words for the member.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="Value that was granted at one time, and what became of it.")
 class LotExplanation:
     """A lot."""
@@ -88,6 +91,7 @@ class LotExplanation:
     )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A lot, with its place in the list.")
 class LotExplanationEdge:
     """Relay's edge."""
@@ -96,6 +100,7 @@ class LotExplanationEdge:
     node: LotExplanation = strawberry.field(description="The lot.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A page of lots, the newest first.")
 class LotExplanationConnection:
     """Relay's connection."""
@@ -105,6 +110,7 @@ class LotExplanationConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in the list.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(
     description="Why a balance is what it is, at an instant. Always available = what is left of "
     "available lots - owed, pending = what is left of pending lots, held = what is held of lots."

@@ -7,12 +7,14 @@ import msgspec
 import strawberry
 
 from server import clock
-from server.edge import nodes
+from server.edge import attempts, nodes
 from server.edge.context import Info
 from server.edge.mutation import write_once
 from server.edge.permissions import MEMBER, access, mutation
+from server.edge.problems import NotFound
 from server.errors import DomainError
 from server.households import service
+from server.households.limits import INVITATION_CODES
 from server.households.service import HouseholdView, Invitation, Left, Removed
 from server.households.shapes import (
     ChangeHouseholdRoleInput,
@@ -94,13 +96,11 @@ def _shown_removed(info: Info, removed: Removed) -> RemovedFromHousehold:
 
 
 def _household_number(opaque: str | None) -> int | None:
-    if opaque is None:
-        return None
-    return nodes.number_of(opaque, "Household", path=("householdId",))
+    return None if opaque is None else nodes.number_of(opaque, "Household")
 
 
 def _member_number(opaque: str) -> int:
-    return nodes.number_of(opaque, "Member", path=("memberId",))
+    return nodes.number_of(opaque, "Member")
 
 
 _REMOVERS = access(members=True, roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER}))
@@ -157,7 +157,8 @@ class HouseholdMutations:
     @mutation(
         MEMBER,
         description="Take up an invitation. Owners and spenders of the household can spend the "
-        "caller's points from then on.",
+        "caller's points from then on. More than 10 codes of no invitation in 15 minutes are the "
+        "top-level error TOO_MANY_ATTEMPTS.",
     )
     async def join_household(
         self,
@@ -167,13 +168,19 @@ class HouseholdMutations:
         ],
     ) -> JoinHouseholdResult:
         """Which household to join."""
-        answer: JoinHouseholdResult = await _write(
-            info,
-            input,
-            lambda: service.join(_caller(info), input.code, now=clock.now()),
-            HouseholdView,
-            _shown_to_caller(info),
-            hashed={"code": await service.code_hash(input.code)},
+        hashed = {"code": await service.code_hash(input.code)}
+        answer: JoinHouseholdResult = await attempts.counting_failures(
+            INVITATION_CODES,
+            info.context.principal.name,
+            lambda: _write(
+                info,
+                input,
+                lambda: service.join(_caller(info), input.code, now=clock.now()),
+                HouseholdView,
+                _shown_to_caller(info),
+                hashed=hashed,
+            ),
+            is_failure=lambda answer: isinstance(answer, NotFound),
         )
         return answer
 

@@ -19,7 +19,7 @@ from server.members import service as members
 from server.money import POINTS
 from server.programme import service as programme
 from server.programme.document import Programme
-from server.storage import sql
+from server.storage import changes, sql
 from server.storage.ids import new_id
 from server.storage.secrets import shared_secret
 
@@ -218,6 +218,8 @@ async def _with_stay(
 ) -> HouseholdView:
     await models.add_stay((new_id(), household.id, member_id, role.value, now))
     stays = (*household.stays, StayView(member_id, role, now))
+    for stay in stays:
+        changes.note(changes.MEMBER, stay.member_id)
     return msgspec.structs.replace(household, stays=stays)
 
 

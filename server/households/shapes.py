@@ -13,6 +13,7 @@ from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.fields import computed
 from server.edge.mutation import KEY_DESCRIPTION
+from server.edge.permissions import MEMBER, OPERATORS, STAFF, access, shown_to
 from server.edge.problems import (
     AlreadyDecided,
     IdempotencyConflict,
@@ -31,6 +32,9 @@ from server.ledger.graphql import holding_of
 from server.members import service as members
 from server.money import POINTS
 
+_HOUSEHOLD_DATA = MEMBER | STAFF
+"""What members of a household see of it; tills don't."""
+
 described(
     HouseholdRole,
     description="What a member of a household may do.",
@@ -43,6 +47,7 @@ described(
 # ---------------------------------------------------------------- types
 
 
+@shown_to(_HOUSEHOLD_DATA)
 @strawberry.type(description="A member of a household.")
 class HouseholdMember:
     """A member's place in a household."""
@@ -60,6 +65,7 @@ class HouseholdMember:
         return await info.context.loader(_names).load(self.stay.member_id)
 
 
+@shown_to(_HOUSEHOLD_DATA)
 @strawberry.type(description="The points of all members of a household together.")
 class PooledPoints:
     """A household's points."""
@@ -71,6 +77,7 @@ class PooledPoints:
     pending: int = strawberry.field(description="Points that become available later.")
 
 
+@shown_to(_HOUSEHOLD_DATA)
 @strawberry.type(
     description="Members who pool their points. Each keeps their own: nothing moves when someone "
     "joins, and who leaves takes exactly what is left of theirs. Owners and spenders can spend the "
@@ -218,6 +225,7 @@ class DissolveHouseholdInput:
 # ---------------------------------------------------------------- answers
 
 
+@shown_to(MEMBER)
 @strawberry.type(description="The household was founded, joined or changed.")
 class HouseholdChanged:
     """Success of founding, joining and changing roles."""
@@ -227,6 +235,7 @@ class HouseholdChanged:
     )
 
 
+@shown_to(MEMBER)
 @strawberry.type(description="An invitation to a household was made.")
 class HouseholdInvitation:
     """Success of an invitation."""
@@ -238,6 +247,7 @@ class HouseholdInvitation:
     expires_at: Instant = strawberry.field(description="Until when it can be taken up.")
 
 
+@shown_to(MEMBER)
 @strawberry.type(description="The caller is in no household any more.")
 class HouseholdLeft:
     """Success of leaving and dissolving."""
@@ -251,6 +261,7 @@ class HouseholdLeft:
     )
 
 
+@shown_to(MEMBER | access(roles=OPERATORS))
 @strawberry.type(description="A member was removed from their household.")
 class RemovedFromHousehold:
     """Success of a removal."""

@@ -12,13 +12,15 @@ from server.edge.batches import answer_each, shown_each
 from server.edge.context import Info
 from server.edge.idempotency import NothingWritten
 from server.edge.mutation import KEY_DESCRIPTION, write_once
-from server.edge.permissions import access, mutation
+from server.edge.permissions import access, mutation, shown_to
 from server.edge.problems import IdempotencyConflict, InvalidInput, NotFound
 from server.edge.scalars import BigInt, Money
 from server.errors import DomainError
 from server.imports import rules, service
 from server.imports.service import ImportedLines, Line, TakenLine
 from server.principal import StaffRole
+
+_IMPORTERS = access(roles=frozenset({StaffRole.MANAGER}))
 
 _FIELDS = {
     rules.EXTERNAL_ID: "externalId",
@@ -59,6 +61,7 @@ class ImportBalancesInput:
     )
 
 
+@shown_to(_IMPORTERS)
 @strawberry.type(description="The balance was taken in.")
 class OpeningBalanceTaken:
     """Success of one line."""
@@ -78,6 +81,7 @@ OpeningBalanceAnswer = Annotated[
 ]
 
 
+@shown_to(_IMPORTERS)
 @strawberry.type(description="What became of each line.")
 class BalancesImported:
     """Success of importBalances."""
@@ -127,7 +131,7 @@ class ImportMutations:
     """The mutations of imports, for the schema's root."""
 
     @mutation(
-        access(roles=frozenset({StaffRole.MANAGER})),
+        _IMPORTERS,
         description="Bring balances along from another system, for members who exist. A line that "
         "is refused spoils no other. Files are taken by `python -m server import balances`.",
     )

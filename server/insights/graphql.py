@@ -6,13 +6,19 @@ import strawberry
 
 from server.clock import Instant
 from server.edge.context import Info
-from server.edge.permissions import access, query
+from server.edge.permissions import access, query, shown_to
 from server.edge.scalars import BigInt
 from server.insights import service
 from server.insights.service import Cell, Month
 from server.principal import Scope, StaffRole
 
+_READERS = access(
+    Scope.INSIGHTS_READ,
+    roles=frozenset({StaffRole.MARKETER, StaffRole.MANAGER, StaffRole.AUDITOR}),
+)
 
+
+@shown_to(_READERS)
 @strawberry.type(description="How many members have a tier.")
 class TierCount:
     """A tier's members."""
@@ -21,6 +27,7 @@ class TierCount:
     members: int = strawberry.field(description="How many members have it.")
 
 
+@shown_to(_READERS)
 @strawberry.type(
     description="What the programme did in one calendar month of its time zone. In the month in "
     "progress, everything is as of now. Amounts are in minor units of the programme's currency; "
@@ -88,6 +95,7 @@ class ProgrammeMonth:
     )
 
 
+@shown_to(_READERS)
 @strawberry.type(
     description="How many of the members who enrolled in one month made a purchase in another."
 )
@@ -157,6 +165,7 @@ async def _retention(root: strawberry.Parent["Insights"]) -> list[RetentionCell]
     return [_cell_shown(cell) for cell in await service.retention(root.at)]
 
 
+@shown_to(_READERS)
 @strawberry.type(description="Reports on the whole programme, as of the instant of the request.")
 class Insights:
     """The reports; each is made only if it is asked for."""
@@ -177,10 +186,7 @@ class InsightsQueries:
     """The reports' root field."""
 
     @query(
-        access(
-            Scope.INSIGHTS_READ,
-            roles=frozenset({StaffRole.MARKETER, StaffRole.MANAGER, StaffRole.AUDITOR}),
-        ),
+        _READERS,
         description="Reports on the whole programme, for the back office.",
     )
     async def insights(self, info: Info) -> Insights:

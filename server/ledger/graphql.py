@@ -13,6 +13,7 @@ from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.fields import computed
 from server.edge.pages import PageInfo
+from server.edge.permissions import MEMBER_DATA, shown_to
 from server.ledger import service
 from server.ledger.rules import Balance, Holding, Reason
 from server.money import POINTS
@@ -48,6 +49,7 @@ described(
 )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="Points that expire together if they are not used before.")
 class ExpiringPoints:
     """Points that expire at one instant."""
@@ -58,6 +60,7 @@ class ExpiringPoints:
     )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="Points at one instant.")
 class PointsAt:
     """A balance at an instant."""
@@ -69,6 +72,7 @@ class PointsAt:
     held: int = strawberry.field(description="Points that were reserved then.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A member's points, exact at the instant of the request.")
 class Points:
     """The points of a member."""
@@ -180,6 +184,7 @@ async def points_of_member(info: Info, member_id: int) -> Points:
     )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="One line of a member's statement of points.")
 class Activity:
     """A line of the statement."""
@@ -199,6 +204,7 @@ class Activity:
     )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A line of the statement, with its place in the list.")
 class ActivityEdge:
     """Relay's edge."""
@@ -207,6 +213,7 @@ class ActivityEdge:
     node: Activity = strawberry.field(description="The line.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A page of a member's statement of points, the newest line first.")
 class ActivityConnection:
     """Relay's connection."""

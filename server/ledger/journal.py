@@ -29,7 +29,7 @@ from server.ledger.rules import (
     due,
     takes,
 )
-from server.storage import sql
+from server.storage import changes, sql
 from server.storage.ids import new_id
 
 
@@ -370,22 +370,28 @@ def _check_limit(present: int, amount: int, *, what: str) -> None:
 
 async def open_accounts(member_ids: Iterable[int], assets: Iterable[str]) -> None:
     """Make the members' accounts in the assets, empty, where they do not exist yet."""
-    wanted = list(assets)
+    wanted, members = list(assets), sorted(set(member_ids))
     await sql.execute_many(
         queries.INSERT_ACCOUNT,
         [
             (new_id(), member_id, asset, 0, GENESIS_HASH, *(0,) * 8, NEVER)
-            for member_id in sorted(set(member_ids))
+            for member_id in members
             for asset in wanted
         ],
     )
+    for member_id in members:
+        changes.note(changes.MEMBER, member_id)
 
 
 @asynccontextmanager
 async def journal(
     member_ids: Iterable[int], assets: Iterable[str], *, recorded_at: Instant
 ) -> AsyncIterator[Journal]:
-    """The members' accounts, locked for this transaction; written when the block ends well."""
+    """The members' accounts, locked for this transaction; written when the block ends well.
+
+    Whoever changes anything of a member's worth locks their accounts, with value or without:
+    therefore it is here that their changes are announced.
+    """
     members = sorted(set(member_ids))
     wanted = list(assets)
     accounts = [account_of(row) for row in await queries.accounts_for_writing(members)]
@@ -398,3 +404,5 @@ async def journal(
     await opened.book_due()
     yield opened
     await opened.flush()
+    for member_id in members:
+        changes.note(changes.MEMBER, member_id)

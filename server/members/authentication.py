@@ -1,7 +1,9 @@
 """Who is calling: from the Authorization header to a principal, with one statement."""
 
-from server.members import api_keys, keys, models, tokens
+from server.clock import Instant, system_now
+from server.members import api_keys, keys, queries, tokens
 from server.members.errors import AuthenticationFailed
+from server.members.lifetimes import session_end
 from server.principal import ANONYMOUS, Principal, PrincipalKind, StaffRole
 
 MAXIMUM_HEADER_LENGTH = 4096
@@ -30,20 +32,26 @@ async def _authenticate_access_token(token: str) -> Principal:
         claims = tokens.read_access_token(await keys.ring(), token)
     except tokens.UnknownKey:
         # Another process may have made the key; ask again, but not for every made-up name.
-        fresh = await keys.ring(maximum_age_seconds=keys.UNKNOWN_KEY_MINIMUM_AGE_SECONDS)
+        fresh = await keys.ring(maximum_age_seconds=keys.MAXIMUM_AGE_SECONDS)
         claims = tokens.read_access_token(fresh, token)
-    found = await models.authenticated_session(
+    found = await queries.authenticated(
         claims.session_id, account_id=claims.account_id, signed_by=claims.key_id
     )
     if found is None:
         raise AuthenticationFailed("unknown")
-    member_id, staff_role, session_revoked_at, key_retired_at = found
-    if session_revoked_at is not None or key_retired_at is not None:
+    member_id, locale, staff_role, opened_at, expires_at, revoked_at, key_retired_at = found
+    now = system_now()
+    if revoked_at is not None or (key_retired_at is not None and key_retired_at <= now):
         raise AuthenticationFailed("revoked")
+    ends_at = Instant(min(claims.expires_at, expires_at, session_end(opened_at)))
+    if ends_at <= now:
+        raise AuthenticationFailed("expired")
     return Principal(
         PrincipalKind.MEMBER if staff_role is None else PrincipalKind.STAFF,
         id=claims.account_id,
         member_id=member_id,
         staff_role=None if staff_role is None else StaffRole(staff_role),
         session_id=claims.session_id,
+        locale=locale,
+        expires_at=ends_at,
     )

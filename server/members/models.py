@@ -153,39 +153,27 @@ _ADD_ACCOUNT = sql.insert(
     "id, member_id, email, email_key, password_hash, staff_role, created_at",
     otherwise="ON CONFLICT (email_key) DO NOTHING",
 )
-_ADD_SESSION = sql.insert(
-    "sessions", "id, account_id, generation, device_name, created_at, rotated_at, expires_at"
-)
-_ROTATE_SESSION = """
-    UPDATE sessions SET generation = generation + 1, rotated_at = $3, expires_at = $4
-    WHERE id = $1 AND generation = $2 AND revoked_at IS NULL AND expires_at > $5
+_ADD_IDENTITY = sql.insert("account_identities", "id, account_id, provider, subject, created_at")
+_FIND_IDENTITY = """
+    SELECT a.id, a.staff_role FROM account_identities i JOIN accounts a ON a.id = i.account_id
+    WHERE i.provider = $1 AND i.subject = $2
 """
-_REVOKE_SESSION = "UPDATE sessions SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"
-_FIND_SESSION = """
-    SELECT s.generation, s.rotated_at, s.expires_at, s.revoked_at,
-           a.id, COALESCE(m.merged_into, a.member_id), a.staff_role
-    FROM sessions s JOIN accounts a ON a.id = s.account_id
-    LEFT JOIN members m ON m.id = a.member_id WHERE s.id = $1
+_FIND_ADDRESS_PROOF = """
+    SELECT a.id, a.staff_role, CASE WHEN a.password_hash IS NULL THEN 0 ELSE 1 END,
+        (SELECT COUNT(*) FROM account_identities i WHERE i.account_id = a.id),
+        (SELECT COUNT(*) FROM password_resets r
+         WHERE r.account_id = a.id AND r.used_at IS NOT NULL)
+    FROM accounts a WHERE a.email_key = $1
 """
-_AUTHENTICATE_SESSION = """
-    SELECT COALESCE(m.merged_into, a.member_id), a.staff_role, s.revoked_at, k.retired_at
-    FROM sessions s
-    JOIN accounts a ON a.id = s.account_id
-    LEFT JOIN members m ON m.id = a.member_id
-    JOIN signing_keys k ON k.key_id = $3
-    WHERE s.id = $1 AND s.account_id = $2
-"""
-_ADD_API_KEY = sql.insert(
-    "api_keys",
-    "id, name, partner, scopes, key_hash, created_at, expires_at",
-    otherwise="ON CONFLICT (key_hash) DO NOTHING",
-)
-_FIND_API_KEY = """
-    SELECT id, name, partner, scopes, key_hash, expires_at, revoked_at
-    FROM api_keys WHERE key_hash = $1
-"""
-_UPGRADE_PASSWORD_HASH = """
+_REPLACE_PASSWORD = """
     UPDATE accounts SET password_hash = $1 WHERE id = $2 AND password_hash = $3
+"""
+_FIND_ADDRESSEE = """
+    SELECT a.id, a.email, COALESCE(survivor.locale, m.locale)
+    FROM accounts a
+    LEFT JOIN members m ON m.id = a.member_id
+    LEFT JOIN members survivor ON survivor.id = m.merged_into
+    WHERE a.email_key = $1
 """
 
 
@@ -296,53 +284,37 @@ async def account(account_id: int) -> sql.Row | None:
     )
 
 
-async def upgrade_password_hash(account_id: int, *, old: str, new: str) -> None:
-    """Put another hash of the same password in the old one's place, unless it has changed."""
-    await sql.execute(_UPGRADE_PASSWORD_HASH, new, account_id, old)
+async def replace_password(account_id: int, *, old: str, new: str) -> bool:
+    """Put another password hash in the old one's place, unless it has changed; whether it did."""
+    return await sql.execute(_REPLACE_PASSWORD, new, account_id, old) == 1
 
 
-async def add_session(row: sql.Row) -> None:
-    """Insert a session: id, account id, generation, device name, created, rotated, expires."""
-    await sql.execute(_ADD_SESSION, *row)
+async def set_password(account_id: int, password_hash: str) -> None:
+    """Give the account this password hash."""
+    await sql.execute(
+        "UPDATE accounts SET password_hash = $1 WHERE id = $2", password_hash, account_id
+    )
 
 
-async def rotate_session(session_id: int, *, generation: int, now: int, expires_at: int) -> bool:
-    """Begin the next generation, if the session stands and is in this one; whether it did."""
-    changed = await sql.execute(_ROTATE_SESSION, session_id, generation, now, expires_at, now)
-    return changed == 1
+async def kept_password(account_id: int) -> str | None:
+    """The account's password hash, which nobody changes before the transaction ends."""
+    statement = "SELECT password_hash FROM accounts WHERE id = $1"
+    row = await sql.fetch_one(
+        statement if sql.engine() == "sqlite" else f"{statement} FOR NO KEY UPDATE", account_id
+    )
+    return None if row is None else row[0]
 
 
-async def revoke_session(session_id: int, *, now: int) -> bool:
-    """End the session; whether it stood."""
-    return await sql.execute(_REVOKE_SESSION, now, session_id) == 1
+async def email_key_of(account_id: int) -> str | None:
+    """The account's address as it is compared; None without one."""
+    row = await sql.fetch_one("SELECT email_key FROM accounts WHERE id = $1", account_id)
+    return None if row is None else row[0]
 
 
-async def session(session_id: int) -> sql.Row | None:
-    """(generation, rotated, expires, revoked, account id, member id, staff role)."""
-    return await sql.fetch_one(_FIND_SESSION, session_id)
-
-
-async def authenticated_session(
-    session_id: int, *, account_id: int, signed_by: str
-) -> sql.Row | None:
-    """(member id, staff role, session revoked, signing key retired), if all three exist."""
-    return await sql.fetch_one(_AUTHENTICATE_SESSION, session_id, account_id, signed_by)
-
-
-async def add_api_key_if_new(row: sql.Row) -> bool:
-    """Insert an API key unless there is the same; whether it was inserted."""
-    return await sql.execute(_ADD_API_KEY, *row) == 1
-
-
-async def api_key(key_hash: str) -> sql.Row | None:
-    """(id, name, partner, scopes, hash, expires, revoked) of the API key with the hash."""
-    return await sql.fetch_one(_FIND_API_KEY, key_hash)
-
-
-async def revoke_api_key(key_id: int, *, now: int) -> bool:
-    """End an API key; whether it stood."""
-    statement = "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"
-    return await sql.execute(statement, now, key_id) == 1
+async def addressee(email_key: str) -> sql.Row | None:
+    """(account id, address, the member's locale) of the account with the address; without a member
+    the locale is null."""
+    return await sql.fetch_one(_FIND_ADDRESSEE, email_key)
 
 
 async def enrolment_counts(at: int) -> Sequence[sql.Row]:
@@ -353,3 +325,27 @@ async def enrolment_counts(at: int) -> Sequence[sql.Row]:
         " WHERE enrolled_at <= $1 AND merged_into IS NULL GROUP BY enrolled_local_month",
         at,
     )
+
+
+async def identity_account(provider: str, subject: str) -> sql.Row | None:
+    """(account id, staff role) of the account that an identity elsewhere signs in to."""
+    return await sql.fetch_one(_FIND_IDENTITY, provider, subject)
+
+
+async def add_identity(row: sql.Row) -> None:
+    """Insert an identity elsewhere: id, account id, provider, subject, created."""
+    await sql.execute(_ADD_IDENTITY, *row)
+
+
+async def address_proof(email_key: str) -> sql.Row | None:
+    """(account id, staff role, whether there is a password, identities, resets that were used) of
+    the account with the address, which nobody else changes before the transaction ends."""
+    statement = _FIND_ADDRESS_PROOF
+    return await sql.fetch_one(
+        statement if sql.engine() == "sqlite" else f"{statement} FOR NO KEY UPDATE OF a", email_key
+    )
+
+
+async def remove_password(account_id: int) -> None:
+    """Let nobody sign in to the account by a password."""
+    await sql.execute("UPDATE accounts SET password_hash = NULL WHERE id = $1", account_id)

@@ -1,10 +1,13 @@
 """Passwords, as Argon2id hashes that are made and checked beside the event loop.
 
 The parameters are OWASP's first choice for Argon2id. A check takes tens of milliseconds of a
-processor and 19 MiB, so only a few run at a time, a bounded number waits, and the rest is refused.
+processor and 19 MiB, so few run at a time: one processor stays free for everything else, and all
+else goes first on the others. A bounded number waits for a bounded time, and the rest is refused.
 """
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +23,19 @@ from server.members.errors import TooManySignIns
 MEMORY_KIB = 19 * 1024
 ITERATIONS = 2
 LANES = 1
-THREADS = 2
-WAITING_LIMIT = 64
+WAITING_LIMIT = 256
+WAITING_SECONDS = 30
+"""How long a password waits to be checked, the check included."""
+NICENESS = 10
+"""Of the threads that hash, on Linux, where each has its own."""
+
+
+def _usable_processors() -> int:
+    own = getattr(os, "sched_getaffinity", None)
+    return len(own(0)) if own is not None else os.cpu_count() or 1
+
+
+THREADS = max(1, _usable_processors() - 1)
 
 DUMMY_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$hUWezqAHpH55kIvWhsvWAA"
@@ -33,7 +47,16 @@ unknown address takes as long to refuse as a wrong password."""
 _Answer = TypeVar("_Answer")
 
 _hasher = PasswordHasher(time_cost=ITERATIONS, memory_cost=MEMORY_KIB, parallelism=LANES)
-_pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="passwords")
+
+
+def _be_nice() -> None:
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+_pool = ThreadPoolExecutor(
+    max_workers=THREADS, thread_name_prefix="passwords", initializer=_be_nice
+)
 _places = threading.BoundedSemaphore(THREADS + WAITING_LIMIT)
 
 
@@ -47,7 +70,11 @@ async def _in_pool(work: Callable[[], _Answer]) -> _Answer:
         raise
     # The place is free when the work ends, even if the one who asked for it has gone.
     future.add_done_callback(lambda _future: _places.release())
-    return await asyncio.wrap_future(future)
+    try:
+        async with asyncio.timeout(WAITING_SECONDS):
+            return await asyncio.wrap_future(future)  # given up, it is not begun any more
+    except TimeoutError:
+        raise TooManySignIns from None
 
 
 async def hash_password(password: str, *, path: Path = ("password",)) -> str:

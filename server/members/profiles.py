@@ -10,6 +10,7 @@ from server import clock
 from server.clock import Instant
 from server.errors import ExternalIdConflict, InvalidInput, NotFound
 from server.members import models, rules
+from server.storage import changes
 from server.storage.ids import new_id
 
 DEFAULT_LOCALE = "en"
@@ -192,4 +193,5 @@ async def update_profile(
         values["time_zone"] = rules.valid_time_zone(time_zone)
     if values:
         await models.update_member(member_id, values)
+        changes.note(changes.MEMBER, member_id)
     return await profile(member_id)

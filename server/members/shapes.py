@@ -7,16 +7,17 @@ import strawberry
 
 from server.clock import Instant
 from server.edge.mutation import KEY_DESCRIPTION
+from server.edge.permissions import EVERYONE, MEMBER, shown_to
 from server.edge.problems import (
     CredentialsRejected,
     IdempotencyConflict,
     InvalidInput,
-    SessionRejected,
 )
 
 # ---------------------------------------------------------------- types
 
 
+@shown_to(EVERYONE)
 @strawberry.type(
     description="A sign-in on one device. Send the access token as `Authorization: Bearer ...`, "
     "and keep both tokens where only the app can read them."
@@ -42,15 +43,7 @@ class Session:
     )
 
 
-@strawberry.type(description="The session is over: its tokens are refused from now on.")
-class SignedOut:
-    """The answer to signOut."""
-
-    was_active: bool = strawberry.field(
-        description="Whether it was active until now; false if it had been ended before."
-    )
-
-
+@shown_to(MEMBER)
 @strawberry.type(description="What a member may change about themselves.")
 class Profile:
     """A member's profile."""
@@ -118,34 +111,6 @@ class SignInInput:
     )
 
 
-@strawberry.input(description="A session to go on with.")
-class RefreshSessionInput:
-    """The input of refreshSession."""
-
-    idempotency_key: str = strawberry.field(
-        description=f"{KEY_DESCRIPTION} The tokens expire all the same, so take a new key for "
-        "every new refresh token."
-    )
-    refresh_token: str = strawberry.field(
-        description="The session's latest refresh token. It works once: for the key that it was "
-        "first sent with, and for 30 seconds, in case that key was lost, for any other."
-    )
-
-
-@strawberry.input(description="A session to end.")
-class SignOutInput:
-    """The input of signOut."""
-
-    idempotency_key: str = strawberry.field(
-        description=f"{KEY_DESCRIPTION} `wasActive` stays what it was."
-    )
-    refresh_token: str | None = strawberry.field(
-        default=None,
-        description="A refresh token of the session to end; null for the session of the access "
-        "token that this request carries.",
-    )
-
-
 @strawberry.input(description="What to change of the caller's profile; what is left out stays.")
 class UpdateProfileInput:
     """The input of updateProfile."""
@@ -178,16 +143,6 @@ SignUpResult = Annotated[
 SignInResult = Annotated[
     Session | InvalidInput | CredentialsRejected | IdempotencyConflict,
     strawberry.union("SignInResult", description="The session, or why there is none."),
-]
-RefreshSessionResult = Annotated[
-    Session | InvalidInput | SessionRejected | IdempotencyConflict,
-    strawberry.union(
-        "RefreshSessionResult", description="The session's next tokens, or why there are none."
-    ),
-]
-SignOutResult = Annotated[
-    SignedOut | InvalidInput | SessionRejected | IdempotencyConflict,
-    strawberry.union("SignOutResult", description="The end of the session, or why it goes on."),
 ]
 UpdateProfileResult = Annotated[
     Profile | InvalidInput | IdempotencyConflict,

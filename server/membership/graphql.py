@@ -13,11 +13,20 @@ from server.cashback.graphql import Cashback, cashback_of_member
 from server.challenges.graphql import ChallengeStatus, challenges_of_member
 from server.clock import Instant
 from server.edge import nodes, pages
-from server.edge.context import Info
+from server.edge.context import Context, Info
 from server.edge.fields import computed
 from server.edge.nodes import Node
 from server.edge.pages import PageInfo
-from server.edge.permissions import EVERYONE, MEMBER, access, query
+from server.edge.permissions import (
+    ALL_STAFF,
+    EVERYONE,
+    MEMBER,
+    MEMBER_DATA,
+    STAFF,
+    access,
+    query,
+    shown_to,
+)
 from server.edge.scalars import Money
 from server.errors import DomainError
 from server.explanations.graphql import BalanceAsset, BalanceExplanation, balance_explained
@@ -40,12 +49,17 @@ from server.payments.graphql import (
 )
 from server.payouts.graphql import payouts_of_member
 from server.payouts.shapes import PayoutConnection
-from server.principal import PrincipalKind, Scope, StaffRole
+from server.principal import PrincipalKind, Scope
 from server.programme.graphql import programme_now
 from server.purchases.purchase_type import PurchaseConnection, purchases_of_member
 from server.rewards.graphql import VoucherConnection, voucher_count_of_member, vouchers_of_member
 from server.tiers.graphql import TierStatus, shown_tier, tier_view_of_member
 from server.transfers.graphql import GiftConnection, gifts_of_member
+
+_READERS = access(Scope.MEMBERS_READ, roles=ALL_STAFF)
+_BALANCE_READERS = _READERS | access(Scope.POINTS_REDEEM)
+_NOT_OF_TILLS = MEMBER | STAFF
+"""For what no till needs to know of a member: other people, and the day of birth."""
 
 MAXIMUM_BALANCES = 500
 First = Annotated[int, strawberry.argument(description="How many at most: 1 to 100.")]
@@ -55,6 +69,7 @@ After = Annotated[
 ]
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A member of the programme, and all that is theirs.")
 class Member(Node):
     """A member."""
@@ -63,7 +78,9 @@ class Member(Node):
         description="The member's id in the operator's systems; null if they have none."
     )
     name: str | None = strawberry.field(description="The name to greet with, if given.")
-    birthday: date | None = strawberry.field(description="The day of birth, if given.")
+    birthday: date | None = strawberry.field(
+        description="The day of birth, if given.", directives=[_NOT_OF_TILLS.directive]
+    )
     locale: str = strawberry.field(description="The member's language, as a BCP 47 tag.")
     time_zone: str = strawberry.field(description="The member's time zone, as an IANA name.")
     enrolled_at: Instant = strawberry.field(description="Since when they are a member.")
@@ -104,10 +121,15 @@ class Member(Node):
         """The challenges."""
         return await challenges_of_member(info, self.number)
 
-    @computed(description="What the member bought, the newest recorded first.")
-    async def purchases(self, first: First = 20, after: After = None) -> PurchaseConnection:
+    @computed(
+        description="What the member bought, the newest recorded first. Keys see what their own "
+        "partner sold."
+    )
+    async def purchases(
+        self, info: Info, first: First = 20, after: After = None
+    ) -> PurchaseConnection:
         """A page of purchases."""
-        return await purchases_of_member(self.number, first=first, after=after)
+        return await purchases_of_member(info, self.number, first=first, after=after)
 
     @computed(description="The vouchers that the member bought, the newest first.")
     async def vouchers(self, first: First = 20, after: After = None) -> VoucherConnection:
@@ -124,12 +146,18 @@ class Member(Node):
         """A page of payouts."""
         return await payouts_of_member(self.number, first=first, after=after)
 
-    @computed(description="The gifts of points that the member sent or received, newest first.")
+    @computed(
+        description="The gifts of points that the member sent or received, newest first.",
+        rule=_NOT_OF_TILLS,
+    )
     async def gifts(self, first: First = 20, after: After = None) -> GiftConnection:
         """A page of gifts."""
         return await gifts_of_member(self.number, first=first, after=after)
 
-    @computed(description="The household that the member pools points with; null if in none.")
+    @computed(
+        description="The household that the member pools points with; null if in none.",
+        rule=_NOT_OF_TILLS,
+    )
     async def household(self, info: Info) -> Household | None:
         """The household."""
         return await household_of_member(info, self.number)
@@ -197,7 +225,14 @@ async def _member(info: Info, member_id: int) -> Member | None:
     return None if profile is None else _shown(profile)
 
 
-_READERS = access(Scope.MEMBERS_READ, roles=frozenset(StaffRole))
+async def own_member(context: Context) -> Member:
+    """The signed-in member. Raises a GraphQLError for an account that belongs to none."""
+    profile = await context.loader(_profiles).load(context.principal.member_id or 0)
+    if profile is None:
+        raise GraphQLError(
+            "This account belongs to no member.", extensions={"code": "FORBIDDEN"}
+        )
+    return _shown(profile)
 
 
 @nodes.fetches("Member")
@@ -211,6 +246,7 @@ async def _member_node(info: Info, member_id: int) -> Member | None:
     return await _member(info, member_id) if is_own or _READERS.allows(principal) else None
 
 
+@shown_to(_READERS)
 @strawberry.type(description="A member with their place in the list.")
 class MemberEdge:
     """Relay's edge."""
@@ -219,6 +255,7 @@ class MemberEdge:
     node: Member = strawberry.field(description="The member.")
 
 
+@shown_to(_READERS)
 @strawberry.type(description="A page of members, in the order in which they joined.")
 class MemberConnection:
     """Relay's connection."""
@@ -228,6 +265,7 @@ class MemberConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in the list.")
 
 
+@shown_to(_BALANCE_READERS)
 @strawberry.type(description="What a member whom another system knows by an id can spend.")
 class PointBalance:
     """One balance of several."""
@@ -244,12 +282,7 @@ class MembershipQueries:
     @query(MEMBER, description="The signed-in member: the home screen in one round trip.")
     async def me(self, info: Info) -> Member:
         """The caller."""
-        member = await _member(info, info.context.principal.member_id or 0)
-        if member is None:
-            raise GraphQLError(
-                "This account belongs to no member.", extensions={"code": "FORBIDDEN"}
-            )
-        return member
+        return await own_member(info.context)
 
     @query(
         _READERS,
@@ -263,7 +296,7 @@ class MembershipQueries:
     ) -> Member | None:
         """A member by reference."""
         try:
-            reference = member_reference(by, path=("by",))
+            reference = member_reference(by)
             assert reference is not None, "the schema requires it"
             return await _member(info, await cards.member_of(reference, path=("by",)))
         except DomainError:
@@ -283,7 +316,7 @@ class MembershipQueries:
         )
 
     @query(
-        access(Scope.MEMBERS_READ, Scope.POINTS_REDEEM, roles=frozenset(StaffRole)),
+        _BALANCE_READERS,
         description="What several members can spend, in the order asked; unknown ids are left out.",
     )
     async def point_balances(

@@ -11,7 +11,7 @@ from server.edge import nodes, pages
 from server.edge.context import Info
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.pages import PageInfo
-from server.edge.permissions import access, mutation, query
+from server.edge.permissions import access, mutation, query, shown_to
 from server.edge.problems import (
     AlreadyDecided,
     IdempotencyConflict,
@@ -26,9 +26,13 @@ from server.merging.service import Merged, MergeView, MovedValue, Parted, Wish
 from server.money import POINTS
 from server.principal import StaffRole
 
+_READERS = access(roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER, StaffRole.AUDITOR}))
+_MERGERS = access(roles=frozenset({StaffRole.MANAGER}))
+
 # ---------------------------------------------------------------- types
 
 
+@shown_to(_READERS)
 @strawberry.type(description="Two memberships of one person that were joined.")
 class Merge:
     """A merge."""
@@ -52,6 +56,7 @@ class Merge:
     vouchers: int = strawberry.field(description="How many vouchers moved.")
 
 
+@shown_to(_READERS)
 @strawberry.type(description="A merge with its place in the list.")
 class MergeEdge:
     """Relay's edge."""
@@ -60,6 +65,7 @@ class MergeEdge:
     node: Merge = strawberry.field(description="The merge.")
 
 
+@shown_to(_READERS)
 @strawberry.type(description="A page of merges, the newest first.")
 class MergeConnection:
     """Relay's connection."""
@@ -69,6 +75,7 @@ class MergeConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in the list.")
 
 
+@shown_to(_MERGERS)
 @strawberry.type(description="Value that passed from one of the two members to the other.")
 class MergedValue:
     """Value in one asset."""
@@ -87,6 +94,7 @@ class MergedValue:
     )
 
 
+@shown_to(_MERGERS)
 @strawberry.type(description="The duplicate was joined into the survivor.")
 class MembersMerged:
     """Success of mergeMembers."""
@@ -95,6 +103,7 @@ class MembersMerged:
     values: list[MergedValue] = strawberry.field(description="What the survivor got.")
 
 
+@shown_to(_MERGERS)
 @strawberry.type(description="The two members are apart again.")
 class MergeUndone:
     """Success of undoMerge."""
@@ -152,7 +161,7 @@ class MergingQueries:
     """The root fields that read merges."""
 
     @query(
-        access(roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER, StaffRole.AUDITOR})),
+        _READERS,
         description="The memberships that were joined, the newest first, undone ones included.",
     )
     async def merges(
@@ -218,12 +227,10 @@ UndoMergeResult = Annotated[
     strawberry.union("UndoMergeResult", description="The undone merge, or why it stands."),
 ]
 
-_MERGERS = access(roles=frozenset({StaffRole.MANAGER}))
-
 
 def _wish(input: MergeMembersInput) -> Wish:
-    duplicate = member_reference(input.duplicate, path=("input", "duplicate"))
-    survivor = member_reference(input.survivor, path=("input", "survivor"))
+    duplicate = member_reference(input.duplicate)
+    survivor = member_reference(input.survivor)
     assert duplicate is not None, "the schema requires it"
     assert survivor is not None, "the schema requires it"
     return Wish(duplicate, survivor, input.reason)
@@ -271,7 +278,7 @@ class MergingMutations:
         """Part two members."""
 
         async def work() -> Parted:
-            number = nodes.number_of(input.merge_id, "Merge", path=("input", "mergeId"))
+            number = nodes.number_of(input.merge_id, "Merge")
             by = info.context.principal.id
             try:
                 return await service.part(number, input.reason, by=by, now=clock.now())

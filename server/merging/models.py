@@ -8,7 +8,7 @@ from tortoise.models import Model
 
 from server.clock import Instant
 from server.members.models import Member
-from server.storage import sql
+from server.storage import changes, sql
 from server.storage.fields import IdField, InstantField
 
 
@@ -234,16 +234,19 @@ async def resume_stay(stay_id: int, member_id: int, *, ended_at: Instant) -> Non
         ended_at,
         stay_id,
     )
-    await sql.execute(
+    resumed = await sql.fetch(
         "UPDATE household_members SET left_at = NULL WHERE id = $1 AND left_at = $2"
         " AND NOT EXISTS (SELECT 1 FROM household_members other"
         " WHERE other.member_id = $3 AND other.left_at IS NULL)"
         " AND EXISTS (SELECT 1 FROM households h"
-        " WHERE h.id = household_members.household_id AND h.dissolved_at IS NULL)",
+        " WHERE h.id = household_members.household_id AND h.dissolved_at IS NULL)"
+        " RETURNING household_id",
         stay_id,
         ended_at,
         member_id,
     )
+    for (household_id,) in resumed:
+        changes.note(changes.HOUSEHOLD, household_id)
 
 
 # ---------------------------------------------------------------- merges

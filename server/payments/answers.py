@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import strawberry
 
 from server.cards.graphql import CardUnusable
+from server.edge.permissions import OPERATORS, access, shown_to
 from server.edge.problems import (
     AlreadyDecided,
     IdempotencyConflict,
@@ -18,6 +19,10 @@ from server.edge.scalars import Money
 from server.money import POINTS
 from server.payments import service
 from server.payments.shown import Hold, Payment, shown_hold, shown_payment
+from server.principal import Scope
+
+TILLS = access(Scope.POINTS_REDEEM, roles=OPERATORS)
+"""Who takes value at tills."""
 
 _POINTS_AFTER = (
     "Points that can be spent directly afterwards: the member's, or the household's where it paid; "
@@ -29,6 +34,7 @@ _CASHBACK_AFTER = (
 )
 
 
+@shown_to(TILLS)
 @strawberry.type(description="Something was taken off the basket.")
 class Paid:
     """Success of a payment."""
@@ -41,6 +47,7 @@ class Paid:
     )
 
 
+@shown_to(TILLS)
 @strawberry.type(description="Value is reserved.")
 class Held:
     """Success of hold."""
@@ -50,6 +57,7 @@ class Held:
     cashback_available_after: Money | None = strawberry.field(description=_CASHBACK_AFTER)
 
 
+@shown_to(TILLS)
 @strawberry.type(description="The hold was given up; its value is free again.")
 class HoldReleased:
     """Success of release."""
@@ -59,6 +67,7 @@ class HoldReleased:
     cashback_available_after: Money | None = strawberry.field(description=_CASHBACK_AFTER)
 
 
+@shown_to(TILLS)
 @strawberry.type(description="The payment was cancelled; its value was given back.")
 class PaymentCancelled:
     """Success of cancelPayment."""

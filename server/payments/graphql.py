@@ -8,9 +8,12 @@ import strawberry
 
 from server import clock
 from server.clock import Instant
+from server.edge import nodes
+from server.edge import attempts
 from server.edge.context import Info
 from server.edge.mutation import write_once
 from server.edge.permissions import access, mutation
+from server.edge.problems import NotFound
 from server.errors import DomainError
 from server.payments import service
 from server.payments.answers import (
@@ -36,7 +39,6 @@ from server.payments.inputs import (
     SettleInput,
     basket_of,
     held_of,
-    number_of,
     reference_of,
 )
 from server.payments.shown import (
@@ -47,6 +49,7 @@ from server.payments.shown import (
     payments_of_member,
 )
 from server.principal import PrincipalKind, Scope, StaffRole
+from server.rewards.limits import VOUCHER_CODES
 
 __all__ = [
     "Hold",
@@ -154,7 +157,8 @@ class PaymentMutations:
         _TILLS,
         description="Take a voucher, or a part of it, off a basket. The code alone says which: the "
         "payment is of the member who bought the voucher, whoever presents it. Name the payment "
-        "when the purchase is recorded, or cancel it.",
+        "when the purchase is recorded, or cancel it. More than 100 codes of no voucher in 15 "
+        "minutes are the top-level error TOO_MANY_ATTEMPTS.",
     )
     async def pay_with_voucher(
         self,
@@ -164,18 +168,23 @@ class PaymentMutations:
         ],
     ) -> PayWithVoucherResult:
         """Pay with a voucher."""
-        answer = await _write(
-            info,
-            input,
-            lambda now: service.pay_with_voucher(
-                input.voucher_code,
-                basket_of(input.basket),
-                amount_minor=input.amount_minor,
-                partner=_partner(info),
-                now=now,
+        answer = await attempts.counting_failures(
+            VOUCHER_CODES,
+            info.context.principal.name,
+            lambda: _write(
+                info,
+                input,
+                lambda now: service.pay_with_voucher(
+                    input.voucher_code,
+                    basket_of(input.basket),
+                    amount_minor=input.amount_minor,
+                    partner=_partner(info),
+                    now=now,
+                ),
+                result=service.Paid,
+                present=shown_paid,
             ),
-            result=service.Paid,
-            present=shown_paid,
+            is_failure=lambda answer: isinstance(answer, NotFound),
         )
         return cast(PayWithVoucherResult, answer)
 
@@ -228,7 +237,7 @@ class PaymentMutations:
             info,
             input,
             lambda now: service.settle(
-                number_of(input.hold_id, "Hold", field="holdId"),
+                nodes.number_of(input.hold_id, "Hold"),
                 basket_of(input.basket),
                 points=input.points,
                 amount_minor=input.amount_minor,
@@ -255,7 +264,7 @@ class PaymentMutations:
             info,
             input,
             lambda now: service.release(
-                number_of(input.hold_id, "Hold", field="holdId"), partner=_reach(info), now=now
+                nodes.number_of(input.hold_id, "Hold"), partner=_reach(info), now=now
             ),
             result=service.Held,
             present=shown_released,
@@ -279,7 +288,7 @@ class PaymentMutations:
             info,
             input,
             lambda now: service.cancel_payment(
-                number_of(input.payment_id, "Payment", field="paymentId"),
+                nodes.number_of(input.payment_id, "Payment"),
                 partner=_reach(info),
                 now=now,
             ),

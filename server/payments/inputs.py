@@ -6,7 +6,6 @@ import strawberry
 
 from server.cards.graphql import MemberReference, member_reference
 from server.cards.service import MemberReference as Reference
-from server.edge import nodes
 from server.edge.mutation import KEY_DESCRIPTION
 from server.edge.scalars import BigInt, CurrencyCode
 from server.errors import InvalidInput
@@ -156,18 +155,10 @@ def basket_of(given: BasketInput) -> Basket:
 
 
 def reference_of(given: MemberReference) -> Reference:
-    """The member for the verbs. Raises InvalidInput for an id that is no member's."""
-    reference = member_reference(given, path=("member",))
+    """The member for the verbs."""
+    reference = member_reference(given)
     assert reference is not None, "the schema requires it"
     return reference
-
-
-def number_of(opaque: strawberry.ID, type_name: str, *, field: str) -> int:
-    """The number of the thing; 0, which nothing has, for one that the database could not hold.
-
-    Raises InvalidInput for the id of something else.
-    """
-    return nodes.number_of(opaque, type_name, path=(field,))
 
 
 def held_of(given: HoldInput) -> tuple[str, int]:

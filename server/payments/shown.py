@@ -10,13 +10,16 @@ from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.nodes import Node
 from server.edge.pages import PageInfo
-from server.edge.permissions import access
+from server.edge.permissions import ALL_STAFF, MEMBER_DATA, access, shown_to
 from server.edge.scalars import Money
 from server.ledger.service import HoldStatus, HoldView
 from server.money import POINTS
 from server.payments import service
-from server.principal import Principal, PrincipalKind, Scope, StaffRole
+from server.principal import Principal, PrincipalKind, Scope
 from server.programme.graphql import programme_now
+
+_READERS = access(Scope.MEMBERS_READ, roles=ALL_STAFF)
+_PAYMENT_DATA = MEMBER_DATA | access(Scope.POINTS_REDEEM)
 
 
 class PaymentKind(Enum):
@@ -72,6 +75,7 @@ described(
 )
 
 
+@shown_to(_PAYMENT_DATA)
 @strawberry.type(description="Value that a member used at a till.")
 class Payment(Node):
     """A payment."""
@@ -107,6 +111,7 @@ class Payment(Node):
     )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A payment with its place in the list.")
 class PaymentEdge:
     """Relay's edge."""
@@ -115,6 +120,7 @@ class PaymentEdge:
     node: Payment = strawberry.field(description="The payment.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A page of a member's payments, the newest first.")
 class PaymentConnection:
     """Relay's connection."""
@@ -124,6 +130,7 @@ class PaymentConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in the list.")
 
 
+@shown_to(_PAYMENT_DATA)
 @strawberry.type(description="Value that is reserved for a basket at a till, for a limited time.")
 class Hold(Node):
     """A hold."""
@@ -228,9 +235,6 @@ async def holds_of_member(info: Info, member_id: int) -> list[Hold]:
         return []
     digits = (await programme_now(info)).programme.programme.minor_unit_digits
     return [shown_hold(hold, digits=digits, at=at) for hold in found]
-
-
-_READERS = access(Scope.MEMBERS_READ, roles=frozenset(StaffRole))
 
 
 def _may_see(principal: Principal, member_id: int) -> bool:

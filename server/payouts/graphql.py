@@ -103,7 +103,7 @@ class PayoutQueries:
 
 async def _member_of(info: Info, input: RequestPayoutInput) -> int:
     path = ("input", "member")
-    given = member_reference(input.member or None, path=path)
+    given = member_reference(input.member or None)
     principal = info.context.principal
     if principal.kind is PrincipalKind.MEMBER and principal.member_id is not None:
         if given is not None:
@@ -120,7 +120,7 @@ async def _change(info: Info, input: Any, verb: Callable[[int], Awaitable[Payout
     """Let the verb change the payout that the input names."""
 
     async def work() -> PayoutView:
-        payout_id = nodes.number_of(input.payout_id, "Payout", path=("input", "payoutId"))
+        payout_id = nodes.number_of(input.payout_id, "Payout")
         try:
             return await verb(payout_id)
         except DomainError as error:

@@ -21,7 +21,7 @@ from server.payouts import errors, models, rules
 from server.payouts.rules import PayoutStatus
 from server.programme import service as programme
 from server.programme.document import Programme
-from server.storage import sql
+from server.storage import changes, sql
 from server.storage.ids import new_id
 
 __all__ = [
@@ -296,9 +296,9 @@ async def _locked(payout_id: int) -> PayoutView:
 
 
 async def _changed(
-    payout: PayoutView, to: PayoutStatus, **changes: Instant | int | str | None
+    payout: PayoutView, to: PayoutStatus, **values: Instant | int | str | None
 ) -> PayoutView:
-    changed = msgspec.structs.replace(payout, status=to, **changes)
+    changed = msgspec.structs.replace(payout, status=to, **values)
     count = await sql.execute(
         models.UPDATE_PAYOUT,
         changed.status,
@@ -312,6 +312,7 @@ async def _changed(
         payout.status,
     )
     assert count == 1, "its row is locked"
+    changes.note(changes.MEMBER, payout.member_id)
     return changed
 
 

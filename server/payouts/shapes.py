@@ -13,7 +13,7 @@ from server.edge.fields import computed
 from server.edge.mutation import KEY_DESCRIPTION
 from server.edge.nodes import Node
 from server.edge.pages import PageInfo
-from server.edge.permissions import access
+from server.edge.permissions import MEMBER_DATA, OPERATORS, access, shown_to
 from server.edge.problems import (
     AlreadyDecided,
     IdempotencyConflict,
@@ -26,7 +26,12 @@ from server.edge.problems import (
 from server.edge.scalars import BigInt, Money
 from server.payouts import service
 from server.payouts.service import PayoutStatus, PayoutView
-from server.principal import Principal, PrincipalKind, StaffRole
+from server.principal import Principal, PrincipalKind, Scope, StaffRole
+
+READERS = access(roles=frozenset({StaffRole.MANAGER, StaffRole.AUDITOR, StaffRole.SUPPORT}))
+"""Who sees everybody's payouts, and where they go."""
+_PAYOUT_DATA = MEMBER_DATA | access(Scope.PAYOUTS_WRITE)
+_PAYOUT_WRITERS = access(Scope.PAYOUTS_WRITE, members=True, roles=OPERATORS)
 
 described(
     PayoutStatus,
@@ -39,9 +44,6 @@ described(
     FAILED="The money did not arrive, or came back; the cashback is available again.",
 )
 
-READERS = access(roles=frozenset({StaffRole.MANAGER, StaffRole.AUDITOR, StaffRole.SUPPORT}))
-"""Who sees everybody's payouts, and where they go."""
-
 
 def may_see(principal: Principal, member_id: int) -> bool:
     """Whether the caller is the member, or sees everybody's payouts."""
@@ -52,6 +54,7 @@ def may_see(principal: Principal, member_id: int) -> bool:
 # ---------------------------------------------------------------- types
 
 
+@shown_to(_PAYOUT_DATA)
 @strawberry.type(description="Cashback that a member asked to be paid in money.")
 class Payout(Node):
     """A payout."""
@@ -106,6 +109,7 @@ def shown_payout(payout: PayoutView) -> Payout:
     )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A payout with its place in the list.")
 class PayoutEdge:
     """Relay's edge."""
@@ -114,6 +118,7 @@ class PayoutEdge:
     node: Payout = strawberry.field(description="The payout.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A page of payouts, the newest first.")
 class PayoutConnection:
     """Relay's connection."""
@@ -198,6 +203,7 @@ class MarkPayoutFailedInput:
     )
 
 
+@shown_to(_PAYOUT_WRITERS)
 @strawberry.type(description="The request was done; repeating it changes nothing more.")
 class PayoutChanged:
     """Success of the mutations of payouts."""

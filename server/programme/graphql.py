@@ -11,7 +11,7 @@ from server.edge import problems
 from server.edge.context import Info
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import fetches
-from server.edge.permissions import EVERYONE, access, mutation, query
+from server.edge.permissions import EVERYONE, STAFF, access, mutation, query, shown_to
 from server.edge.problems import IdempotencyConflict, InvalidInput, Problem
 from server.errors import DomainError
 from server.principal import StaffRole
@@ -20,7 +20,10 @@ from server.programme.errors import InvalidDocument, NoProgramme
 from server.programme.service import PublishedProgramme as Published
 from server.programme.terms import Programme, effective_at, programme_shown
 
+_PUBLISHERS = access(roles=frozenset({StaffRole.MANAGER}))
 
+
+@shown_to(STAFF)
 @strawberry.type(description="A published version of the programme: who made it count, and when.")
 class ProgrammeVersion:
     """An entry of the programme's history."""
@@ -48,6 +51,7 @@ def _version_shown(published: Published) -> ProgrammeVersion:
     )
 
 
+@shown_to(_PUBLISHERS)
 @strawberry.type(
     description="The programme is published. Where the same rules counted already, no version was "
     "made, and this is the one that has them."
@@ -65,6 +69,7 @@ def _published_shown(published: Published) -> PublishedProgramme:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="One place of a programme document that is not accepted.")
 class ProgrammeProblem:
     """One wrong place."""
@@ -80,6 +85,7 @@ class ProgrammeProblem:
     accepted: str = strawberry.field(description="What would be accepted, in English words.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The programme document has values that are not accepted.")
 class InvalidProgramme(Problem):
     """A document with problems."""
@@ -125,10 +131,6 @@ async def programme_now(info: Info) -> Published:
 
 # ---------------------------------------------------------------- root fields
 
-_READERS = access(
-    roles=frozenset({StaffRole.MANAGER, StaffRole.AUDITOR, StaffRole.MARKETER, StaffRole.SUPPORT})
-)
-
 
 @strawberry.type
 class ProgrammeQueries:
@@ -157,7 +159,7 @@ class ProgrammeQueries:
             ) from error
         return programme_shown(published)
 
-    @query(_READERS, description="All published versions of the programme, the newest first.")
+    @query(STAFF, description="All published versions of the programme, the newest first.")
     async def programme_versions(self, info: Info) -> list[ProgrammeVersion]:
         """The history."""
         return [_version_shown(published) for published in reversed(await service.history())]
@@ -195,7 +197,7 @@ class ProgrammeMutations:
     """The programme's root fields that write."""
 
     @mutation(
-        access(roles=frozenset({StaffRole.MANAGER})),
+        _PUBLISHERS,
         description="Publish a programme as the next version. Purchases keep the version that "
         "counted when they happened. To call off a version that is to count later, publish "
         "another one for the same instant.",

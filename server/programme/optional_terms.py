@@ -8,6 +8,7 @@ from enum import Enum
 
 import strawberry
 
+from server.edge.permissions import EVERYONE, shown_to
 from server.edge.scalars import Money
 from server.programme import document
 
@@ -15,6 +16,7 @@ Pricing = Callable[[int], Money]
 """An amount in minor units as money of the programme's currency."""
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The part of spend that members of one tier are paid back.")
 class TierCashbackRate:
     """The rate of a tier."""
@@ -46,6 +48,7 @@ class CashbackPeriod(Enum):
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The most cashback that one member gets in each period.")
 class CashbackCapTerms:
     """A cap."""
@@ -78,6 +81,7 @@ class ReturnPolicy(Enum):
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="What happens to points when goods come back.")
 class ReturnTerms:
     """The terms of returns."""
@@ -89,6 +93,7 @@ class ReturnTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="How points take money off a basket.")
 class PayingWithPointsTerms:
     """The terms of points as a means of payment."""
@@ -115,6 +120,7 @@ class PayingWithPointsTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="How long value stays held for a basket before it is free again.")
 class HoldTerms:
     """The terms of holds."""
@@ -128,6 +134,7 @@ class HoldTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="When and how much members may give each other in points.")
 class TransferTerms:
     """The terms of gifts."""
@@ -147,6 +154,7 @@ class TransferTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Who can share one balance, and how many.")
 class HouseholdTerms:
     """The terms of households."""
@@ -164,6 +172,7 @@ class HouseholdTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="When and how much cashback is paid out as money.")
 class PayoutTerms:
     """The terms of payouts."""
@@ -176,6 +185,7 @@ class PayoutTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Which corrections of balances by staff need a second person.")
 class AdjustmentTerms:
     """The terms of corrections."""

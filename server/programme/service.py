@@ -15,6 +15,7 @@ from server.clock import Instant
 from server.programme import models, rules
 from server.programme.document import Programme
 from server.programme.errors import NoProgramme, effective_in_the_past, unknown_version
+from server.storage import changes
 
 BEGINNING = Instant(-62_135_596_800_000_000)
 """When the first version takes effect: 0001-01-01T00:00:00Z, the earliest that a calendar shows.
@@ -172,4 +173,5 @@ async def publish(
         published_at=published.published_at,
         published_by=published.published_by,
     )
+    changes.note(changes.PROGRAMME, 0)
     return published

@@ -6,6 +6,7 @@ import strawberry
 
 from server.clock import Instant
 from server.edge.nodes import Node, global_id
+from server.edge.permissions import EVERYONE, shown_to
 from server.edge.scalars import CurrencyCode, Money
 from server.programme import document, optional_terms
 from server.programme.optional_terms import (
@@ -37,6 +38,7 @@ class LineField(Enum):
     PRODUCT_ID = strawberry.enum_value("product_id", description="The line's product itself.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Purchase lines that earn nothing and count for nothing.")
 class ExcludedLines:
     """Lines that match are excluded."""
@@ -47,6 +49,7 @@ class ExcludedLines:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="One tier of the programme.")
 class TierTerms:
     """A tier."""
@@ -60,6 +63,7 @@ class TierTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="So many points for so much spend.")
 class PointsRate:
     """A rate."""
@@ -71,6 +75,7 @@ class PointsRate:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Points on top for spend in some departments.")
 class CategoryBonus(PointsRate):
     """A bonus by department."""
@@ -80,6 +85,7 @@ class CategoryBonus(PointsRate):
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="How points are earned, when they can be spent and when they expire.")
 class EarningTerms:
     """The terms of points."""
@@ -104,6 +110,7 @@ class EarningTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="What part of the spend in some departments is paid back as money.")
 class CashbackTerms:
     """The terms of cashback."""
@@ -130,6 +137,7 @@ class CashbackTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="What points can be exchanged for.")
 class RedemptionTerms:
     """The terms of redemption."""
@@ -142,6 +150,7 @@ class RedemptionTerms:
     )
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="A reward for completing the weekly challenge in weeks in a row.")
 class StreakTerms:
     """The terms of a streak."""
@@ -152,6 +161,7 @@ class StreakTerms:
     reward_points: int = strawberry.field(description="Points for the streak.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Shop on several different days of one week, Monday to Sunday.")
 class WeeklyVisitsTerms:
     """The terms of the weekly challenge."""
@@ -161,6 +171,7 @@ class WeeklyVisitsTerms:
     streak: StreakTerms = strawberry.field(description="The reward for weeks in a row.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Shop in several different departments in one calendar month.")
 class DepartmentsTerms:
     """The terms of the challenge of departments."""
@@ -172,6 +183,7 @@ class DepartmentsTerms:
     reward_points: int = strawberry.field(description="Points for it, once a month.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="Spend an amount in one calendar month.")
 class MonthSpendTerms:
     """The terms of the challenge of spend."""
@@ -180,6 +192,7 @@ class MonthSpendTerms:
     reward_points: int = strawberry.field(description="Points for it, once a month.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The challenges of the programme, each with its target and reward.")
 class ChallengeTerms:
     """The terms of challenges."""
@@ -189,6 +202,7 @@ class ChallengeTerms:
     month_spend: MonthSpendTerms = strawberry.field(description="Spend in a month.")
 
 
+@shown_to(EVERYONE)
 @strawberry.type(description="The terms of the loyalty programme in one published version.")
 class Programme(Node):
     """One version of the rules."""

@@ -4,6 +4,7 @@ import strawberry
 
 from server import messages
 from server.edge.enums import described
+from server.edge.permissions import PURCHASE_DATA, shown_to
 from server.edge.scalars import Money
 from server.messages.formatting import shown_money
 from server.purchases import explaining
@@ -45,6 +46,7 @@ described(
 )
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="What a rule gave a line, and why.")
 class LineShare:
     """A share."""
@@ -58,6 +60,7 @@ class LineShare:
     text: str = strawberry.field(description="The same in words for the member.")
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="What a line earned, returns taken off, and why.")
 class LineExplanation:
     """A line."""
@@ -78,6 +81,7 @@ class LineExplanation:
     earned: list[LineShare] = strawberry.field(description="One for each rule, in their order.")
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="What a purchase did for a challenge, and why.")
 class ChallengeExplanation:
     """A challenge."""
@@ -95,6 +99,7 @@ class ChallengeExplanation:
     text: str = strawberry.field(description="The same in words for the member.")
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(
     description="Why a purchase earned what it did, by the rules of its own time and with returns "
     "taken off."

@@ -15,7 +15,7 @@ from server.edge.enums import described
 from server.edge.idempotency import NothingWritten
 from server.edge.inputs import built_by
 from server.edge.mutation import KEY_DESCRIPTION, write_once
-from server.edge.permissions import access, mutation
+from server.edge.permissions import PURCHASE_DATA, access, mutation, shown_to
 from server.edge.problems import (
     AlreadyDecided,
     ExternalIdConflict,
@@ -30,6 +30,8 @@ from server.principal import Scope
 from server.purchases import service
 from server.purchases.service import Draft, EarnedRule, Line, RecordedBatch, Submission
 from server.purchases.service import RecordedPurchase as Outcome
+
+_TILLS = access(Scope.PURCHASES_WRITE)
 
 described(
     EarnedRule,
@@ -46,6 +48,7 @@ described(
 # ---------------------------------------------------------------- what tills are told
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="Points that one rule gave for a purchase.")
 class EarnedPoints:
     """Points by rule."""
@@ -62,6 +65,7 @@ class EarnedPoints:
     expires_at: Instant = strawberry.field(description="When they lapse if not spent before.")
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="Cashback of a purchase.")
 class CashbackAccrued:
     """Cashback of one purchase."""
@@ -71,6 +75,7 @@ class CashbackAccrued:
     available_at: Instant = strawberry.field(description="From when on it can be used.")
 
 
+@shown_to(_TILLS)
 @strawberry.type(
     description="A purchase is recorded. Sent again with the same content it gets the same answer."
 )
@@ -269,6 +274,7 @@ RecordPurchaseAnswer = Annotated[
 ]
 
 
+@shown_to(_TILLS)
 @strawberry.type(description="What became of each purchase.")
 class RecordedPurchases:
     """Success of recording a batch."""
@@ -285,7 +291,7 @@ RecordPurchasesResult = Annotated[
 
 
 def _submission(given: PurchaseInput, *path: str | int) -> Submission:
-    reference = member_reference(given.member, path=(*path, "member"))
+    reference = member_reference(given.member)
     assert reference is not None, "the schema requires it"
     return Submission(
         Draft(
@@ -296,8 +302,7 @@ def _submission(given: PurchaseInput, *path: str | int) -> Submission:
             currency=given.currency_code.name,
             lines=tuple(cast(list[Line], given.lines)),
             payment_ids=tuple(
-                nodes.number_of(payment_id, "Payment", path=(*path, "paymentIds", place))
-                for place, payment_id in enumerate(given.payment_ids or ())
+                nodes.number_of(payment_id, "Payment") for payment_id in given.payment_ids or ()
             ),
         ),
         given.enrol_if_unknown,
@@ -308,9 +313,6 @@ def _partner(info: Info) -> str:
     partner = info.context.principal.partner
     assert partner is not None, "only keys record purchases, and every key has a partner"
     return partner
-
-
-_TILLS = access(Scope.PURCHASES_WRITE)
 
 
 @strawberry.type

@@ -12,11 +12,10 @@ from server.edge.context import Info
 from server.edge.fields import computed
 from server.edge.nodes import Node
 from server.edge.pages import PageInfo
-from server.edge.permissions import access, query
+from server.edge.permissions import ALL_STAFF, MEMBER_DATA, PURCHASE_DATA, access, query, shown_to
 from server.edge.scalars import BigInt, Money
-from server.errors import InvalidInput, Path
 from server.members import service as members
-from server.principal import Principal, PrincipalKind, Scope, StaffRole
+from server.principal import Principal, PrincipalKind, Scope
 from server.programme import service as programme
 from server.purchases import explaining, service
 from server.purchases.explanation_types import PurchaseExplanation, shown_explanation
@@ -34,9 +33,10 @@ from server.purchases.service import (
     StoredPurchase,
 )
 
-_READERS = access(Scope.PURCHASES_WRITE, roles=frozenset(StaffRole))
+_READERS = access(Scope.PURCHASES_WRITE, roles=ALL_STAFF)
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="One line of a purchase, and what of it was returned.")
 class PurchaseLine:
     """A line."""
@@ -57,6 +57,7 @@ class PurchaseLine:
     returned: Money = strawberry.field(description="Of its net, what was returned so far.")
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="A return of goods of a purchase.")
 class PurchaseReturn:
     """A return."""
@@ -68,6 +69,7 @@ class PurchaseReturn:
     )
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="A recorded purchase, as it stands.")
 class Purchase(Node):
     """A purchase."""
@@ -146,6 +148,7 @@ async def _explanations(
     ]
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A purchase with its place in the list.")
 class PurchaseEdge:
     """Relay's edge."""
@@ -154,6 +157,7 @@ class PurchaseEdge:
     node: Purchase = strawberry.field(description="The purchase.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A page of a member's purchases, the newest recorded first.")
 class PurchaseConnection:
     """Relay's connection."""
@@ -247,11 +251,13 @@ async def _purchase(info: Info, purchase_id: int) -> Purchase | None:
 
 
 async def purchases_of_member(
-    member_id: int, *, first: int, after: str | None
+    info: Info, member_id: int, *, first: int, after: str | None
 ) -> PurchaseConnection:
-    """A page of the member's purchases; one statement."""
+    """A page of those of the member's purchases that the caller may see; one statement."""
     limit, before = pages.page(first, after)
-    found = await service.purchases_of(member_id, before=before, limit=limit + 1)
+    principal = info.context.principal
+    partner = seen_by(principal) if principal.kind is PrincipalKind.KEY else None
+    found = await service.purchases_of(member_id, partner=partner, before=before, limit=limit + 1)
     return pages.connected(
         PurchaseConnection,
         PurchaseEdge,
@@ -276,10 +282,10 @@ class PurchaseReferenceInput:
     )
 
 
-def purchase_reference(given: PurchaseReferenceInput, *, path: Path) -> PurchaseReference:
-    """The reference for the services. Raises InvalidInput for an id that is no purchase's."""
+def purchase_reference(given: PurchaseReferenceInput) -> PurchaseReference:
+    """The reference for the services."""
     if given.id:
-        return PurchaseReference(id=nodes.number_of(given.id, "Purchase", path=(*path, "id")))
+        return PurchaseReference(id=nodes.number_of(given.id, "Purchase"))
     return PurchaseReference(external_id=given.external_id or "")
 
 
@@ -303,9 +309,6 @@ class PurchaseQueries:
         by: Annotated[PurchaseReferenceInput, strawberry.argument(description="Which is meant.")],
     ) -> Purchase | None:
         """A purchase by reference."""
-        try:
-            reference = purchase_reference(by, path=("by",))
-        except InvalidInput:
-            return None
-        found = await service.find(reference, partner=seen_by(info.context.principal))
+        partner = seen_by(info.context.principal)
+        found = await service.find(purchase_reference(by), partner=partner)
         return None if found is None else shown_purchase(found)

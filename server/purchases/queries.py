@@ -47,14 +47,19 @@ async def purchases(purchase_ids: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
-async def purchase_page(member_id: int, before: int, limit: int) -> Sequence[sql.Row]:
-    """PURCHASE_COLUMNS of the member's newest purchases with an id below `before`."""
+async def purchase_page(
+    member_id: int, before: int, limit: int, *, partner: str | None
+) -> Sequence[sql.Row]:
+    """PURCHASE_COLUMNS of the member's newest purchases with an id below `before`; only those of
+    the partner, if one is given."""
+    of_partner = "" if partner is None else " AND partner = $4"
     return await sql.fetch(
-        f"SELECT {PURCHASE_COLUMNS} FROM purchases WHERE member_id = $1 AND id < $2"
+        f"SELECT {PURCHASE_COLUMNS} FROM purchases WHERE member_id = $1 AND id < $2{of_partner}"
         " ORDER BY id DESC LIMIT $3",
         member_id,
         before,
         limit,
+        *([] if partner is None else [partner]),
     )
 
 

@@ -86,7 +86,7 @@ def _draft(given: ReturnInput) -> ReturnDraft:
     lines = given.lines
     return ReturnDraft(
         external_id=given.external_id,
-        purchase=purchase_reference(given.purchase, path=("input", "return", "purchase")),
+        purchase=purchase_reference(given.purchase),
         occurred_at=given.occurred_at,
         lines=None
         if lines is None

@@ -4,12 +4,14 @@ import strawberry
 
 from server.clock import Instant
 from server.edge import nodes
+from server.edge.permissions import PURCHASE_DATA, shown_to
 from server.edge.scalars import BigInt, Money
 from server.ledger.service import Undone
 from server.purchases import service
 from server.purchases.service import EarnedRule
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="What of one line of a purchase came back.")
 class ReturnedLine:
     """A line."""
@@ -19,6 +21,7 @@ class ReturnedLine:
     net: Money = strawberry.field(description="Of sales less coupon, what came back with it.")
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(
     description="What goes back for the goods: the value that had paid for them, and money."
 )
@@ -34,6 +37,7 @@ class Refund:
     )
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="Points that one rule had given, undone.")
 class ReversedPoints:
     """Points by rule."""
@@ -47,6 +51,7 @@ class ReversedPoints:
     )
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="How undone points were taken; the parts add up to `points`.")
 class PointsTaken:
     """Where the points came from."""
@@ -65,6 +70,7 @@ class PointsTaken:
     )
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="How undone cashback was taken; the parts add up to `cashback`.")
 class CashbackTaken:
     """Where the cashback came from."""
@@ -83,6 +89,7 @@ class CashbackTaken:
     )
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="Value that had paid for the goods and is the member's again.")
 class RestoredValue:
     """Value given back."""
@@ -96,6 +103,7 @@ class RestoredValue:
     voucher: Money = strawberry.field(description="What can be used of vouchers again.")
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(description="A completed challenge, or a streak of it, that no longer holds.")
 class WithdrawnChallenge:
     """A withdrawn completion."""
@@ -108,6 +116,7 @@ class WithdrawnChallenge:
     points: int = strawberry.field(description="The points of its reward that are undone.")
 
 
+@shown_to(PURCHASE_DATA)
 @strawberry.type(
     description="Goods came back, and what they had brought is undone. Sent again with the same "
     "content it gets the same answer."

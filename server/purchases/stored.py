@@ -96,11 +96,14 @@ async def purchases_by_id(purchase_ids: Collection[int]) -> dict[int, StoredPurc
     return {row[0]: stored(row) for row in rows}
 
 
-async def purchases_of(member_id: int, *, before: int | None, limit: int) -> list[StoredPurchase]:
-    """The member's newest purchases, or those before the one with that id; the newest recorded
-    first."""
+async def purchases_of(
+    member_id: int, *, partner: str | None = None, before: int | None, limit: int
+) -> list[StoredPurchase]:
+    """The member's newest purchases (at the partner, if one is given), or those before the one with
+    that id; the newest recorded first."""
     most = 2**63 - 1 if before is None else before
-    return [stored(row) for row in await queries.purchase_page(member_id, most, limit)]
+    rows = await queries.purchase_page(member_id, most, limit, partner=partner)
+    return [stored(row) for row in rows]
 
 
 async def lines_of(purchase_ids: Collection[int]) -> dict[int, list[LineState]]:

@@ -8,7 +8,7 @@ import strawberry
 from server import clock
 from server.cards.graphql import CardUnusable, MemberReference, member_reference
 from server.clock import Instant
-from server.edge import nodes, pages
+from server.edge import attempts, nodes, pages
 from server.edge.batches import answer_each, shown_each
 from server.edge.context import Info
 from server.edge.enums import described
@@ -16,7 +16,15 @@ from server.edge.idempotency import NothingWritten
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import Node
 from server.edge.pages import PageInfo
-from server.edge.permissions import access, mutation
+from server.edge.permissions import (
+    ALL_STAFF,
+    MEMBER,
+    MEMBER_DATA,
+    OPERATORS,
+    access,
+    mutation,
+    shown_to,
+)
 from server.edge.problems import (
     AlreadyDecided,
     IdempotencyConflict,
@@ -28,9 +36,16 @@ from server.edge.problems import (
 from server.edge.scalars import Money
 from server.errors import DomainError
 from server.errors import InvalidInput as InvalidInputError
-from server.principal import PrincipalKind, Scope, StaffRole
+from server.principal import PrincipalKind, Scope
 from server.rewards import service
+from server.rewards.limits import VOUCHER_CODES
 from server.rewards.service import Redeemed, RedeemedBatch, Redemption, VoucherView
+
+_READERS = access(Scope.MEMBERS_READ, roles=ALL_STAFF)
+_TILLS = access(Scope.POINTS_REDEEM, roles=OPERATORS)
+_REDEEMERS = MEMBER | _TILLS
+"""Also who sees a voucher's code: it is all that one needs to spend it."""
+_VOUCHER_DATA = MEMBER_DATA | _TILLS
 
 
 class VoucherStatus(Enum):
@@ -50,11 +65,14 @@ described(
 )
 
 
+@shown_to(_VOUCHER_DATA)
 @strawberry.type(description="A voucher that a member bought with points.")
 class Voucher(Node):
     """A voucher."""
 
-    code: str = strawberry.field(description="What the member shows or types to use it.")
+    code: str = strawberry.field(
+        description="What the member shows or types to use it.", directives=[_REDEEMERS.directive]
+    )
     value: Money = strawberry.field(description="What it is worth.")
     remaining: Money = strawberry.field(description="What of it can be used still.")
     points: int = strawberry.field(description="The points that it cost.")
@@ -62,6 +80,7 @@ class Voucher(Node):
     issued_at: Instant = strawberry.field(description="When it was issued.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A voucher with its place in the list.")
 class VoucherEdge:
     """Relay's edge."""
@@ -70,6 +89,7 @@ class VoucherEdge:
     node: Voucher = strawberry.field(description="The voucher.")
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A page of a member's vouchers, the newest first.")
 class VoucherConnection:
     """Relay's connection."""
@@ -115,9 +135,6 @@ async def voucher_count_of_member(info: Info, member_id: int) -> int:
     return await info.context.loader(_counts).load(member_id)
 
 
-_READERS = access(Scope.MEMBERS_READ, roles=frozenset(StaffRole))
-
-
 @nodes.fetches("Voucher")
 async def _voucher(info: Info, voucher_id: int) -> Voucher | None:
     voucher = await service.voucher(voucher_id)
@@ -131,6 +148,7 @@ async def _voucher(info: Info, voucher_id: int) -> Voucher | None:
 # ---------------------------------------------------------------- redeeming
 
 
+@shown_to(_REDEEMERS)
 @strawberry.type(description="Points were exchanged for a voucher.")
 class PointsRedeemed:
     """Success of a redemption."""
@@ -208,6 +226,7 @@ RedeemPointsAnswer = Annotated[
 ]
 
 
+@shown_to(_TILLS)
 @strawberry.type(description="What became of each redemption.")
 class PointsRedeemedForMembers:
     """Success of a batch of redemptions."""
@@ -238,6 +257,7 @@ class CancelRedemptionInput:
     )
 
 
+@shown_to(_TILLS)
 @strawberry.type(description="The voucher was cancelled; its points were given back.")
 class RedemptionCancelled:
     """Success of cancelRedemption."""
@@ -265,12 +285,10 @@ CancelRedemptionResult = Annotated[
     ),
 ]
 
-_OPERATORS = frozenset({StaffRole.SUPPORT, StaffRole.MANAGER})
-
 
 def _redemption_of(info: Info, input: RedeemPointsInput) -> Redemption:
     path = ("input", "member")
-    given = member_reference(input.member or None, path=path)
+    given = member_reference(input.member or None)
     principal = info.context.principal
     if principal.kind is PrincipalKind.MEMBER:
         if given is not None:
@@ -290,8 +308,7 @@ def _voucher_of(input: CancelRedemptionInput) -> service.VoucherReference:
         raise InvalidInputError("input.required", path=("voucherId",), accepted=accepted)
     if input.voucher_id is None:
         return service.VoucherReference(code=input.voucher_code)
-    number = nodes.number_of(input.voucher_id, "Voucher", path=("voucherId",))
-    return service.VoucherReference(id=number if 0 < number < 2**63 else 0)
+    return service.VoucherReference(id=nodes.number_of(input.voucher_id, "Voucher"))
 
 
 def _shown_cancelled(cancelled: service.RedemptionCancelled) -> RedemptionCancelled:
@@ -304,7 +321,7 @@ def _shown_cancelled(cancelled: service.RedemptionCancelled) -> RedemptionCancel
 
 
 def _member_redemption_of(given: MemberRedemptionInput) -> Redemption:
-    reference = member_reference(given.member, path=("member",))
+    reference = member_reference(given.member)
     assert reference is not None, "the schema requires it"
     return Redemption(reference, given.points)
 
@@ -314,7 +331,7 @@ class RewardMutations:
     """The mutations of rewards, for the schema's root."""
 
     @mutation(
-        access(Scope.POINTS_REDEEM, members=True, roles=_OPERATORS),
+        _REDEEMERS,
         description="Exchange points for a voucher. Points that expire first are used first.",
     )
     async def redeem_points(
@@ -339,7 +356,7 @@ class RewardMutations:
         return cast(RedeemPointsResult, answer)
 
     @mutation(
-        access(Scope.POINTS_REDEEM, roles=_OPERATORS),
+        _TILLS,
         description="Exchange points of several members for a voucher each, in one commit. A "
         "redemption that is refused spoils no other.",
     )
@@ -378,7 +395,7 @@ class RewardMutations:
         return cast(RedeemPointsForMembersResult, answer)
 
     @mutation(
-        access(Scope.POINTS_REDEEM, roles=_OPERATORS),
+        _TILLS,
         description="Cancel a redemption whose voucher was not used at all: the points come back "
         "with their own expiry, or for the programme's days of grace if they have lapsed "
         "meanwhile. Cancel what was paid with the voucher first.",
@@ -398,7 +415,12 @@ class RewardMutations:
             except DomainError as error:
                 raise error.below("input") from None
 
-        answer = await write_once(
-            info, input, work=work, result=service.RedemptionCancelled, present=_shown_cancelled
+        answer = await attempts.counting_failures(
+            VOUCHER_CODES,
+            None if input.voucher_code is None else info.context.principal.name,
+            lambda: write_once(
+                info, input, work=work, result=service.RedemptionCancelled, present=_shown_cancelled
+            ),
+            is_failure=lambda answer: isinstance(answer, NotFound),
         )
         return cast(CancelRedemptionResult, answer)

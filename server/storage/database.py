@@ -20,6 +20,8 @@ import asyncpg
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException
 
+from server.storage.postgres import Unanswered
+
 MODELS = [
     f"server.{domain}.models"
     for domain in (
@@ -54,6 +56,26 @@ CONNECT_TIMEOUT_SECONDS = 10
 POOL_SIZE = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a PostgreSQL may take before a request is told that it does not answer.
+
+    SQLite has none: its file is on this machine, and a lock is waited for five seconds.
+    """
+
+    acquire_seconds: int = 5  # until a connection is free, or made
+    statement_seconds: int = 15
+    idle_seconds: int = 120  # within a transaction, between two statements
+
+    @property
+    def server_settings(self) -> dict[str, str]:
+        """The same for the server's own use, should this process not come to say so itself."""
+        return {
+            "statement_timeout": f"{self.statement_seconds + 5}s",
+            "idle_in_transaction_session_timeout": f"{self.idle_seconds}s",
+        }
+
+
 _FAILURES = (
     sqlite3.Error,
     asyncpg.PostgresError,
@@ -65,6 +87,10 @@ _FAILURES = (
 
 class CannotOpen(Exception):
     """The database can't be opened; the message says in one line what is wrong and what to do."""
+
+
+class InUse(CannotOpen):
+    """Another process holds the SQLite file for writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +127,7 @@ class Address:
         return f"postgres://{parts.hostname or ''}:{parts.port or 5432}{parts.path}"
 
 
-def _credentials(address: Address, *, pool_size: int) -> dict[str, Any]:
+def _credentials(address: Address, *, pool_size: int, patience: Patience | None) -> dict[str, Any]:
     if address.engine == "sqlite":
         return {"file_path": address.location}
     parts = urlsplit(address.location)
@@ -118,12 +144,19 @@ def _credentials(address: Address, *, pool_size: int) -> dict[str, Any]:
         # Short statements on few rows gain nothing from the compiler and pay for it.
         "server_settings": {"jit": "off"},
     }
+    if patience is not None:
+        credentials["timeout"] = patience.acquire_seconds
+        credentials["acquire_seconds"] = patience.acquire_seconds
+        credentials["command_timeout"] = patience.statement_seconds
+        credentials["server_settings"] |= patience.server_settings
     if "sslmode" in options:
         credentials["ssl"] = options["sslmode"]
     return credentials
 
 
-def orm_settings(address: Address, *, pool_size: int = POOL_SIZE) -> dict[str, Any]:
+def orm_settings(
+    address: Address, *, pool_size: int = POOL_SIZE, patience: Patience | None = None
+) -> dict[str, Any]:
     """Tortoise's configuration for the address. Each engine has its own connection name, because
     Tortoise remembers statements with their placeholders by that name."""
     backend = {"sqlite": "server.storage.sqlite", "postgres": "server.storage.postgres"}
@@ -131,7 +164,7 @@ def orm_settings(address: Address, *, pool_size: int = POOL_SIZE) -> dict[str, A
         "connections": {
             address.engine: {
                 "engine": backend[address.engine],
-                "credentials": _credentials(address, pool_size=pool_size),
+                "credentials": _credentials(address, pool_size=pool_size, patience=patience),
             }
         },
         "apps": {
@@ -146,6 +179,16 @@ def orm_settings(address: Address, *, pool_size: int = POOL_SIZE) -> dict[str, A
     }
 
 
+async def connection(address: Address, **server_settings: str) -> Any:
+    """A connection to PostgreSQL outside of the pool, with these settings of the server's; whoever
+    asks closes it. Raises what asyncpg raises."""
+    credentials = _credentials(address, pool_size=1, patience=None)
+    for name in ("minsize", "maxsize"):
+        del credentials[name]
+    credentials["server_settings"] = {**credentials["server_settings"], **server_settings}
+    return await asyncpg.connect(**credentials)
+
+
 class FileLock:
     """The right to write a SQLite file, held by one process at a time and freed by its end."""
 
@@ -154,8 +197,8 @@ class FileLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Take the lock. Raises CannotOpen if another process holds it or the folder can't be
-        written."""
+        """Take the lock. Raises InUse if another process holds it and CannotOpen if the folder
+        can't be written."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = self.path.open("a+")
@@ -169,7 +212,7 @@ class FileLock:
             file.seek(0)
             owner = file.read().strip() or "another process"
             file.close()
-            raise CannotOpen(
+            raise InUse(
                 f"the database {self.path.with_suffix('')} is in use by {owner}; stop it first,"
                 " or run Laurel on PostgreSQL for more than one process"
             ) from error
@@ -188,12 +231,19 @@ class FileLock:
 
 @asynccontextmanager
 async def opened(
-    address: Address, *, writable: bool = True, pool_size: int = POOL_SIZE
+    address: Address,
+    *,
+    writable: bool = True,
+    pool_size: int = POOL_SIZE,
+    patience: Patience | None = None,
 ) -> AsyncIterator[TortoiseContext]:
     """The database, open for the block, as this process's own.
 
-    Raises CannotOpen if it can't be reached, is no database, or, on SQLite and `writable`, is in
-    use by another process.
+    With `patience` a statement on PostgreSQL that takes longer is given up, as those who serve
+    requests need it; without, it may take as long as it likes, as migrations and imports do.
+
+    Raises CannotOpen if it can't be reached or is no database, and InUse if, on SQLite and
+    `writable`, another process has it.
     """
     lock = FileLock(Path(address.location)) if address.engine == "sqlite" and writable else None
     if lock is not None:
@@ -201,7 +251,8 @@ async def opened(
     try:
         async with TortoiseContext() as context:
             await context.init(
-                config=orm_settings(address, pool_size=pool_size), _enable_global_fallback=True
+                config=orm_settings(address, pool_size=pool_size, patience=patience),
+                _enable_global_fallback=True,
             )
             await _probe(address)
             yield context
@@ -217,7 +268,7 @@ async def _probe(address: Address) -> None:
         if address.engine == "sqlite":
             await asyncio.to_thread(_read_header, address.location)
         await asyncio.wait_for(sql.fetch("SELECT 1"), CONNECT_TIMEOUT_SECONDS)
-    except TimeoutError as error:
+    except (TimeoutError, Unanswered) as error:
         raise CannotOpen(
             f"the database {address.shown} did not answer within {CONNECT_TIMEOUT_SECONDS} s"
         ) from error

@@ -5,6 +5,7 @@ run on its connection; outside, `fetch` reads what is committed, on a connection
 Rows are tuples in the order of the selected columns, whichever engine answers.
 """
 
+import asyncio
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,9 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import BaseORMException, IntegrityError, OperationalError
 from tortoise.transactions import in_transaction
 
+from server.integrations.tracing import statement_span
+from server.storage import changes
+from server.storage.postgres import answering
 from server.storage.sqlite import DurableSqliteClient, fetch_tuples
 
 Row = Sequence[Any]
@@ -47,9 +51,11 @@ def is_unavailable(error: BaseException) -> bool:
         return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_UNAVAILABLE
     if isinstance(error, BaseORMException):
         return any(isinstance(a, BaseException) and is_unavailable(a) for a in error.args)
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return False  # somebody's own time limit; the driver's is told by Unanswered
     return isinstance(
         error,
-        OSError
+        OSError  # Unanswered among them
         | asyncpg.InterfaceError
         | asyncpg.PostgresConnectionError
         | asyncpg.InsufficientResourcesError
@@ -100,15 +106,18 @@ def in_a_transaction() -> bool:
 async def transaction() -> AsyncIterator[None]:
     """One transaction: all of the block is committed at its end, or none of it if it raises.
 
-    A nested block is a savepoint. On SQLite the outermost takes the write lock at its start.
+    A nested block is a savepoint. On SQLite the outermost takes the write lock at its start. After
+    the commit the changes that were noted (`server.storage.changes`) are announced.
     """
     _count("BEGIN")
-    async with in_transaction() as client:
-        token = _transaction.set(client._connection)
-        try:
-            yield
-        finally:
-            _transaction.reset(token)
+    with changes.announced() as noted:
+        async with in_transaction() as client:
+            token = _transaction.set(client._connection)
+            try:
+                yield
+            finally:
+                _transaction.reset(token)
+            noted.is_complete = True
     _count("COMMIT")
 
 
@@ -117,7 +126,8 @@ async def snapshot() -> AsyncIterator[None]:
     """Within the block every query sees the database as it is at the first of them.
 
     It locks nothing and writes nothing, and waits for no writer. Inside a transaction it is that
-    one. Keep it short: what writers replace meanwhile can't be thrown away before its end.
+    one. Tasks that are started within the block may read at once, and take turns. Keep it short:
+    what writers replace meanwhile can't be thrown away before its end.
     """
     if in_a_transaction():
         yield
@@ -132,8 +142,23 @@ async def snapshot() -> AsyncIterator[None]:
         client.acquire_connection() as pooled,
         pooled.transaction(isolation="repeatable_read", readonly=True),
     ):
-        with _seen_through(pooled):
+        with _seen_through(_OneAtATime(pooled)):
             yield
+
+
+class _OneAtATime:
+    """A PostgreSQL connection to read from, for several tasks: it runs one statement at a time."""
+
+    __slots__ = ("_connection", "_turn")
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._turn = asyncio.Lock()
+
+    async def fetch(self, statement: str, *values: Any) -> Any:
+        """All rows of a query, when those before it have been answered."""
+        async with self._turn:
+            return await self._connection.fetch(statement, *values)
 
 
 @contextmanager
@@ -187,6 +212,11 @@ async def retried(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
 async def fetch(statement: str, *values: Any) -> Sequence[Row]:
     """All rows of a query."""
     _count(statement)
+    with statement_span(statement):
+        return await _fetch(statement, values)
+
+
+async def _fetch(statement: str, values: Sequence[Any]) -> Sequence[Row]:
     connection = _transaction.get()
     if connection is not None:
         return await _fetch_on(connection, statement, values)
@@ -203,7 +233,8 @@ async def _fetch_on(connection: Any, statement: str, values: Sequence[Any]) -> S
     if isinstance(connection, aiosqlite.Connection):
         rows = await fetch_tuples(connection, _for_sqlite(statement), values)
     else:
-        rows = await connection.fetch(statement, *values)
+        with answering():
+            rows = await connection.fetch(statement, *values)
     return rows
 
 
@@ -224,8 +255,14 @@ async def execute(statement: str, *values: Any) -> int:
     """Run a write inside a transaction; the number of rows that it changed."""
     connection = _writing_connection()
     _count(statement)
+    with statement_span(statement):
+        return await _execute_on(connection, statement, values)
+
+
+async def _execute_on(connection: Any, statement: str, values: Sequence[Any]) -> int:
     if isinstance(connection, asyncpg.Connection):
-        status: str = await connection.execute(statement, *values)
+        with answering():
+            status: str = await connection.execute(statement, *values)
         return int(status.rsplit(" ", 1)[-1]) if status[-1].isdigit() else 0
     cursor = await connection.execute(_for_sqlite(statement), values)
     try:
@@ -241,11 +278,13 @@ async def execute_many(statement: str, rows: Iterable[Row]) -> None:
     if not values:
         return
     _count(statement)
-    if isinstance(connection, asyncpg.Connection):
-        await connection.executemany(statement, values)
-        return
-    cursor = await connection.executemany(_for_sqlite(statement), values)
-    await cursor.close()
+    with statement_span(statement):
+        if isinstance(connection, asyncpg.Connection):
+            with answering():
+                await connection.executemany(statement, values)
+            return
+        cursor = await connection.executemany(_for_sqlite(statement), values)
+        await cursor.close()
 
 
 def placeholders(count: int, first: int = 1) -> str:

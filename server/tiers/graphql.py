@@ -6,6 +6,7 @@ import strawberry
 
 from server.clock import Instant
 from server.edge.context import Info
+from server.edge.permissions import MEMBER_DATA, shown_to
 from server.edge.scalars import Money
 from server.money import PERCENT_PER_UNIT, floor_share
 from server.programme.document import Programme
@@ -15,6 +16,7 @@ from server.tiers import service
 from server.tiers.service import TierView
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="The next tier, and the way to it.")
 class NextTier:
     """The tier above the member's."""
@@ -29,6 +31,7 @@ class NextTier:
     )
 
 
+@shown_to(MEMBER_DATA)
 @strawberry.type(description="A member's tier, exact at the instant of the request.")
 class TierStatus:
     """The tier of a member."""

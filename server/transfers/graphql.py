@@ -13,7 +13,7 @@ from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.pages import PageInfo
-from server.edge.permissions import access, mutation
+from server.edge.permissions import MEMBER, OPERATORS, STAFF, access, mutation, shown_to
 from server.edge.problems import (
     IdempotencyConflict,
     InsufficientPoints,
@@ -25,9 +25,12 @@ from server.edge.problems import (
 from server.errors import DomainError
 from server.errors import InvalidInput as InvalidInputError
 from server.members import service as members
-from server.principal import PrincipalKind, Scope, StaffRole
+from server.principal import PrincipalKind, Scope
 from server.transfers import service
 from server.transfers.service import GiftDirection, GiftView, Given, MemberGift, Present
+
+_GIVERS = access(Scope.POINTS_REDEEM, members=True, roles=OPERATORS)
+_GIFT_DATA = MEMBER | STAFF | _GIVERS
 
 described(
     GiftDirection,
@@ -37,6 +40,7 @@ described(
 )
 
 
+@shown_to(_GIFT_DATA)
 @strawberry.type(description="Points that one member gave to another.")
 class Gift:
     """A gift, seen from one of its two members."""
@@ -56,6 +60,7 @@ class Gift:
     given_at: Instant = strawberry.field(description="When it was given.")
 
 
+@shown_to(MEMBER | STAFF)
 @strawberry.type(description="A gift with its place in the list.")
 class GiftEdge:
     """Relay's edge."""
@@ -64,6 +69,7 @@ class GiftEdge:
     node: Gift = strawberry.field(description="The gift.")
 
 
+@shown_to(MEMBER | STAFF)
 @strawberry.type(description="A page of the gifts that a member sent or received, newest first.")
 class GiftConnection:
     """Relay's connection."""
@@ -123,6 +129,7 @@ class GivePointsInput:
     )
 
 
+@shown_to(_GIVERS)
 @strawberry.type(description="Points were given.")
 class PointsGiven:
     """Success of a gift."""
@@ -148,8 +155,8 @@ GivePointsResult = Annotated[
 
 def _present_of(info: Info, input: GivePointsInput) -> Present:
     from_path, to_path = ("input", "from"), ("input", "to")
-    giver = member_reference(input.from_ or None, path=from_path)
-    receiver = member_reference(input.to, path=to_path)
+    giver = member_reference(input.from_ or None)
+    receiver = member_reference(input.to)
     assert receiver is not None, "the schema requires it"
     principal = info.context.principal
     if principal.kind is PrincipalKind.MEMBER:
@@ -182,11 +189,7 @@ class TransferMutations:
     """The mutations of gifts, for the schema's root."""
 
     @mutation(
-        access(
-            Scope.POINTS_REDEEM,
-            members=True,
-            roles=frozenset({StaffRole.SUPPORT, StaffRole.MANAGER}),
-        ),
+        _GIVERS,
         description="Give points to another member, within the limits of the programme's "
         "`transfers`. A gift is final: only the other member can give points back.",
     )

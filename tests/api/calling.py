@@ -55,7 +55,9 @@ NOW = instant("2026-03-04T17:00:00Z")  # a Wednesday, noon in New York
 NOW_SHOWN = "2026-03-04T17:00:00Z"
 
 SPEC = "application/graphql-response+json"
-"""The media type of answers whose status follows the specification."""
+"""The media type of every answer, for clients that know it."""
+PLAIN = "application/json"
+"""The media type of answers that have data, for all others."""
 VERSION = "{ programme { version } }"
 """What anybody may ask."""
 
@@ -287,3 +289,11 @@ def changed(before: dict[str, list[str]], after: dict[str, list[str]]) -> set[st
     return {
         table for table in before.keys() | after.keys() if before.get(table) != after.get(table)
     }
+
+
+def uncosted(response: httpx2.Response) -> Json:
+    """The body of an answer, without what it tells of the caller's budget."""
+    body: Json = response.json()
+    if "data" in body:
+        assert set(body.pop("extensions")) == {"cost"}
+    return body

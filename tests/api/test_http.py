@@ -9,6 +9,7 @@ from server.purchases import service as purchases
 from server.storage import sql
 from tests.api.calling import (
     NOW,
+    PLAIN,
     SPEC,
     VERSION,
     Api,
@@ -18,6 +19,7 @@ from tests.api.calling import (
     dump,
     new_key,
     purchase_input,
+    uncosted,
 )
 from tests.api.contract import mutation_document
 
@@ -25,31 +27,95 @@ from tests.api.contract import mutation_document
 
 
 @pytest.mark.parametrize(
-    ("document", "status"),
+    ("document", "status", "plain_status"),
     [
-        (VERSION, 200),
-        ("{ programme { version } me { id } }", 200),
-        ("{ me { id } }", 200),
-        ("{", 400),
-        ("{ nothing }", 400),
-        ("{ programme }", 400),
-        ("query ($at: DateTime!) { programme(at: $at) { version } }", 400),
+        (VERSION, 200, 200),
+        ("{ programme { version } me { id } }", 294, 200),
+        ("{ me { id } }", 294, 200),
+        ("{", 400, 400),
+        ("{ nothing }", 422, 422),
+        ("{ programme }", 422, 422),
+        ("query ($at: DateTime!) { programme(at: $at) { version } }", 422, 422),
     ],
     ids=["whole", "partial", "failed", "syntax", "field", "selection", "variable"],
 )
-async def test_the_status_follows_the_specification(api: Api, document: str, status: int) -> None:
+async def test_the_status_follows_the_specification(
+    api: Api, document: str, status: int, plain_status: int
+) -> None:
+    """Also for a client that takes plain JSON only: it gets that for whatever has data."""
     spec = await api.client.post("/graphql", json={"query": document}, headers={"Accept": SPEC})
     assert spec.status_code == status
     assert spec.headers["content-type"] == f"{SPEC}; charset=utf-8"
-    assert ("data" in spec.json()) is (status == 200)
-    plain = await api.client.post("/graphql", json={"query": document})
-    assert plain.status_code == 200
-    assert plain.headers["content-type"].split(";")[0] == "application/json"
-    assert plain.json() == spec.json()
+    assert ("data" in spec.json()) is (status < 300)
+    plain = await api.client.post("/graphql", json={"query": document}, headers={"Accept": PLAIN})
+    assert plain.status_code == plain_status
+    media_type = PLAIN if status < 300 else SPEC
+    assert plain.headers["content-type"] == f"{media_type}; charset=utf-8"
+    assert uncosted(plain) == uncosted(spec)
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, PLAIN),
+        ("*/*", PLAIN),
+        ("application/*", PLAIN),
+        (SPEC, SPEC),
+        (f"{SPEC}, {PLAIN};q=0.9", SPEC),
+        (f"{PLAIN};q=0.9, {SPEC};q=0.8", PLAIN),
+        (f"{PLAIN}, {SPEC}", PLAIN),
+        (f"{SPEC}, {PLAIN}", SPEC),
+        (f"{SPEC};q=0, */*", PLAIN),
+        (f"{PLAIN};q=0, */*;q=0.1", SPEC),
+        ("text/html, */*;q=0.8", PLAIN),
+        (f"{SPEC.upper()}; charset=UTF-8", SPEC),
+        (f"text/html,, ;, ,{SPEC}", SPEC),
+    ],
+)
+async def test_the_media_type_is_the_one_that_the_caller_prefers(
+    api: Api, accept: str | None, media_type: str
+) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    request = api.client.build_request("POST", "/graphql", json={"query": VERSION}, headers=headers)
+    if accept is None:
+        del request.headers["accept"]
+    response = await api.client.send(request)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["text/plain", "application/xml, text/csv", "application/json;q=0", "x", "*/*;q=0.000"],
+)
+async def test_who_takes_no_answer_of_ours_gets_none(api: Api, accept: str) -> None:
+    before = await dump()
+    response = await api.send(
+        mutation_document("signOut"), {"input": {"idempotencyKey": "k"}}, Accept=accept
+    )
+    assert response.status_code == 406
+    assert coded(response) == ["NOT_ACCEPTABLE"]
+    assert await dump() == before
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_answer_says_its_language_and_what_it_depends_on(api: Api, method: str) -> None:
+    parameters = {"query": "{ me { id } }"}
+    response = await api.client.request(
+        method,
+        "/graphql",
+        params=parameters if method == "GET" else None,
+        json=parameters if method == "POST" else None,
+        headers={"Accept-Language": "lt-LT, en;q=0.5"},
+    )
+    assert response.headers["content-language"] == "lt"
+    vary = {name.strip() for name in response.headers["vary"].split(",")}
+    assert {"Accept", "Accept-Language", "Authorization"} <= vary
+    assert response.headers["cache-control"] == "no-store"
 
 
 async def test_an_error_that_empties_the_data_keeps_its_place(api: Api) -> None:
-    body = (await api.send("{ me { id } }")).json()
+    body = uncosted(await api.send("{ me { id } }"))
     assert body == {
         "data": None,
         "errors": [
@@ -92,7 +158,7 @@ async def test_a_fault_is_masked_and_logged_under_an_id(
         assert response.status_code == 200
         body = response.json()
         error_id = body["errors"][0]["extensions"]["errorId"]
-        assert body == {
+        assert uncosted(response) == {
             "data": None,
             "errors": [
                 {
@@ -218,7 +284,7 @@ async def test_the_public_keys_of_tokens_are_public_and_nothing_else(api: Api) -
     anna = await api.member("anna")
     response = await api.client.get("/.well-known/jwks.json")
     assert response.status_code == 200
-    assert response.headers["cache-control"] == "public, max-age=300"
+    assert response.headers["cache-control"] == "public, max-age=60"
     (key,) = response.json()["keys"]
     assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
     assert (key["kty"], key["crv"], key["alg"]) == ("OKP", "Ed25519", "EdDSA")

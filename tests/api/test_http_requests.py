@@ -6,8 +6,19 @@ from typing import Any
 
 import pytest
 
-from server.app import MAXIMUM_BODY_BYTES
-from tests.api.calling import NOW_SHOWN, SPEC, VERSION, Api, Caller, coded, dump, purchase_input
+from server.edge.bodies import MAXIMUM_BODY_BYTES
+from tests.api.calling import (
+    NOW_SHOWN,
+    PLAIN,
+    SPEC,
+    VERSION,
+    Api,
+    Caller,
+    coded,
+    dump,
+    purchase_input,
+    uncosted,
+)
 from tests.api.contract import mutation_document
 
 JSON = {"Content-Type": "application/json"}
@@ -16,55 +27,73 @@ JSON = {"Content-Type": "application/json"}
 # ---------------------------------------------------------------- bodies
 
 
+UNREADABLE = [
+    b"",
+    b"{",
+    b"not JSON",
+    b"{'query': 1}",
+    b'{"query": "\xff"}',
+    '{"query": "é"}'.encode("latin-1"),
+    '{"query": "{ programme { version } }"}'.encode("utf-16"),
+    b'{"query": NaN}',
+    b'{"query": "x", "variables": {"x": Infinity}}',
+    b'{"query": "\\ud800"}',
+    b"[" * 100_000,
+    b'{"query": "{ x }", "variables": {"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+]
+NO_REQUEST = [
+    b"null",
+    b"1",
+    b"[1]",
+    b'"x"',
+    b"true",
+    b"[]",
+    b'[{"query": "{ programme { version } }"}]',
+    b"{}",
+    b'{"query": null}',
+    b'{"query": 1}',
+    b'{"query": ["x"]}',
+    b'{"query": {"x": 1}}',
+    b'{"query": "{ programme { version } }", "variables": [1]}',
+    b'{"query": "{ programme { version } }", "variables": "x"}',
+    b'{"query": "{ programme { version } }", "variables": 1}',
+    b'{"query": "{ programme { version } }", "operationName": 1}',
+    b'{"query": "{ programme { version } }", "operationName": "Other"}',
+    b'{"query": "{ programme { version } }", "extensions": 1}',
+    b'{"query": "{ programme { version } }", "extensions": []}',
+]
+
+
 @pytest.mark.parametrize(
-    "body",
-    [
-        b"null",
-        b"1",
-        b"[1]",
-        b'"x"',
-        b"true",
-        b"[]",
-        b'[{"query": "{ programme { version } }"}]',
-        b"",
-        b"{",
-        b"not JSON",
-        b"{'query': 1}",
-        b'{"query": "\xff"}',
-        '{"query": "é"}'.encode("latin-1"),
-        '{"query": "{ programme { version } }"}'.encode("utf-16"),
-        b'{"query": "\\ud800"}',
-        b'{"query": NaN}',
-        b"[" * 100_000,
-        b"{}",
-        b'{"query": null}',
-        b'{"query": 1}',
-        b'{"query": ["x"]}',
-        b'{"query": {"x": 1}}',
-        b'{"query": "{ programme { version } }", "variables": [1]}',
-        b'{"query": "{ programme { version } }", "variables": "x"}',
-        b'{"query": "{ programme { version } }", "variables": 1}',
-        b'{"query": "{ programme { version } }", "operationName": 1}',
-        b'{"query": "{ programme { version } }", "operationName": "Other"}',
-        b'{"query": "{ programme { version } }", "extensions": 1}',
-    ],
+    ("body", "status"),
+    [(body, 400) for body in UNREADABLE] + [(body, 422) for body in NO_REQUEST],
+    ids=[f"unreadable-{number}" for number in range(len(UNREADABLE))]
+    + [f"no-request-{number}" for number in range(len(NO_REQUEST))],
 )
-@pytest.mark.parametrize("accept", ["application/json", SPEC])
+@pytest.mark.parametrize("accept", [PLAIN, SPEC])
 async def test_a_body_that_is_no_request_is_refused_as_such(
-    api: Api, body: bytes, accept: str
+    api: Api, body: bytes, status: int, accept: str
 ) -> None:
     response = await api.client.post("/graphql", content=body, headers={**JSON, "Accept": accept})
-    assert 400 <= response.status_code < 500 or "errors" in response.json()
-    assert response.status_code != 500
-    assert "INTERNAL" not in coded(response)
+    assert response.status_code == status
+    assert response.headers["content-type"] == f"{SPEC}; charset=utf-8"
+    assert set(response.json()) == {"errors"}
+    [error] = response.json()["errors"]
+    assert error["message"]
+    assert error["extensions"]["code"] in (
+        "BAD_REQUEST",
+        "BATCHING_NOT_SUPPORTED",
+        "OPERATION_RESOLUTION_FAILURE",
+    )
 
 
 @pytest.mark.parametrize(
-    "empty", ["", "   ", "# only a comment", "fragment F on Query { __typename }"]
+    ("empty", "status"),
+    [("", 400), ("   ", 400), ("# only a comment", 400), ("fragment F on Query { x }", 422)],
 )
-async def test_a_document_without_an_operation(api: Api, empty: str) -> None:
+async def test_a_document_without_an_operation(api: Api, empty: str, status: int) -> None:
     response = await api.client.post("/graphql", json={"query": empty}, headers={"Accept": SPEC})
-    assert response.status_code == 400
+    assert response.status_code == status
     assert "INTERNAL" not in coded(response)
 
 
@@ -109,7 +138,7 @@ async def test_another_media_type_is_refused(api: Api, media_type: str, till: Ca
         content=json.dumps(body).encode(),
         headers={"Content-Type": media_type, **till.headers},
     )
-    assert 400 <= response.status_code < 500
+    assert (response.status_code, coded(response)) == (415, ["UNSUPPORTED_MEDIA_TYPE"])
     assert await dump() == before
 
 
@@ -119,12 +148,12 @@ async def test_a_compressed_body_is_not_taken_for_json(api: Api) -> None:
         content=gzip.compress(json.dumps({"query": VERSION}).encode()),
         headers={**JSON, "Content-Encoding": "gzip"},
     )
-    assert response.status_code in (400, 415)
+    assert (response.status_code, coded(response)) == (415, ["UNSUPPORTED_MEDIA_TYPE"])
 
 
 async def test_keys_that_nobody_knows_are_passed_over(api: Api) -> None:
     response = await api.client.post("/graphql", json={"query": VERSION, "id": 7, "x": None})
-    assert response.json() == {"data": {"programme": {"version": 1}}}
+    assert uncosted(response) == {"data": {"programme": {"version": 1}}}
 
 
 # ---------------------------------------------------------------- methods
@@ -132,18 +161,23 @@ async def test_keys_that_nobody_knows_are_passed_over(api: Api) -> None:
 
 async def test_a_query_may_be_sent_with_get(api: Api) -> None:
     response = await api.client.get("/graphql", params={"query": VERSION})
-    assert response.json() == {"data": {"programme": {"version": 1}}}
+    assert uncosted(response) == {"data": {"programme": {"version": 1}}}
     query = "query ($at: DateTime!) { programme(at: $at) { version } }"
     response = await api.client.get(
         "/graphql", params={"query": query, "variables": json.dumps({"at": NOW_SHOWN})}
     )
-    assert response.json() == {"data": {"programme": {"version": 1}}}
+    assert uncosted(response) == {"data": {"programme": {"version": 1}}}
 
 
-@pytest.mark.parametrize("variables", ["x", "1", "[1]", '"x"', "{"])
-async def test_variables_of_a_get_that_are_none(api: Api, variables: str) -> None:
-    response = await api.client.get("/graphql", params={"query": VERSION, "variables": variables})
-    assert response.status_code == 400
+@pytest.mark.parametrize(
+    ("variables", "status"), [("x", 400), ("{", 400), ("1", 422), ("[1]", 422), ('"x"', 422)]
+)
+@pytest.mark.parametrize("name", ["variables", "extensions"])
+async def test_parameters_of_a_get_that_are_none(
+    api: Api, name: str, variables: str, status: int
+) -> None:
+    response = await api.client.get("/graphql", params={"query": VERSION, name: variables})
+    assert response.status_code == status
     assert "INTERNAL" not in coded(response)
 
 
@@ -161,14 +195,66 @@ async def test_a_mutation_may_not_be_sent_with_get(api: Api, till: Caller) -> No
         },
         headers=till.headers,
     )
-    assert response.status_code in (400, 405)
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+    assert coded(response) == ["METHOD_NOT_ALLOWED"]
     assert await dump() == before
+
+
+async def test_empty_parameters_of_a_get_are_none(api: Api) -> None:
+    parameters = {"query": VERSION, "variables": "", "operationName": "", "extensions": ""}
+    response = await api.client.get("/graphql", params=parameters)
+    assert uncosted(response) == {"data": {"programme": {"version": 1}}}
+
+
+async def test_the_operation_is_chosen_by_its_name(api: Api) -> None:
+    document = "query A { programme { version } } query B { __typename }"
+    for name, status, answer in (
+        ("A", 200, {"programme": {"version": 1}}),
+        ("B", 200, {"__typename": "Query"}),
+        ("C", 422, None),
+        (None, 422, None),
+        ("", 422, None),
+    ):
+        response = await api.client.post(
+            "/graphql", json={"query": document, "operationName": name}
+        )
+        assert (response.status_code, response.json().get("data")) == (status, answer)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 200),
+        ("Application/JSON; charset=UTF-8", 200),
+        ('application/json; charset="utf-8"; x=y', 200),
+        ("application/json; charset=utf-16", 415),
+        ("application/json; charset=latin-1", 415),
+        ("application/graphql", 415),
+        ("application/jsonp", 415),
+    ],
+)
+async def test_the_media_type_of_a_body_is_json_in_utf_8(
+    api: Api, content_type: str, status: int
+) -> None:
+    response = await api.client.post(
+        "/graphql",
+        content=json.dumps({"query": VERSION}).encode(),
+        headers={"Content-Type": content_type},
+    )
+    assert response.status_code == status
+
+
+async def test_a_post_without_a_media_type_is_refused(api: Api) -> None:
+    response = await api.client.post("/graphql", content=json.dumps({"query": VERSION}).encode())
+    assert (response.status_code, coded(response)) == (415, ["UNSUPPORTED_MEDIA_TYPE"])
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 async def test_other_methods_are_refused(api: Api, method: str) -> None:
     response = await api.client.request(method, "/graphql", json={"query": VERSION})
     assert response.status_code == 405
+    assert "POST" in response.headers["allow"]
 
 
 async def test_a_browser_is_shown_the_page_and_a_client_is_not(api: Api) -> None:

@@ -9,6 +9,7 @@ import pytest
 from server.cards import service as cards
 from server.clock import Instant
 from server.edge.nodes import global_id
+from server.integrations import firebase
 from server.members import service as members
 from server.principal import Scope, StaffRole
 from server.storage import sql
@@ -29,6 +30,7 @@ from tests.api.calling import (
 from tests.api.contract import mutations, takes_key
 from tests.api.redeeming import give_points, rich
 from tests.households import living as households
+from tests.integrations.believing import Believing
 from tests.members.people import PASSWORD, PASSWORD_HASH
 from tests.payouts.paying import with_cashback
 from tests.programme.demo import demo_yaml
@@ -78,6 +80,14 @@ async def _sign_in(api: Api) -> Case:
         async with sql.transaction():
             await members.create_account(member_id, one["email"], PASSWORD_HASH)
     return Case(NOBODY, ada, {**ada, "deviceName": "phone"}, NOBODY, grace)
+
+
+@case("signInWithFirebase", "Session")
+async def _sign_in_with_firebase(api: Api) -> Case:
+    firebase.use(Believing())
+    # Who signs in is known by the ID token.
+    ada = {"idToken": "ada", "name": "Ada"}
+    return Case(NOBODY, ada, {**ada, "name": "Grace"}, NOBODY, {**ada, "idToken": "grace"})
 
 
 async def _session(api: Api) -> Case:

@@ -8,6 +8,7 @@ import httpx2
 from server import clock
 from server.app import create_app
 from server.edge import idempotency
+from server.integrations import firebase
 from server.members import service as members
 from server.programme import service as programme
 from server.storage import sql
@@ -15,6 +16,7 @@ from server.storage.database import Address, opened
 from tests.api.calling import NOW, Api
 from tests.api.conftest import SETTINGS
 from tests.api.test_idempotency import CASES, Case
+from tests.integrations.believing import Believing
 from tests.programme.demo import demo_text
 
 APP = create_app(SETTINGS, opens_database=False)
@@ -24,6 +26,7 @@ KEY = "the same each time"
 @asynccontextmanager
 async def client() -> AsyncIterator[Api]:
     """The real app in this process, as its callers see it."""
+    firebase.use(Believing())
     transport = httpx2.ASGITransport(app=APP)
     async with httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as http:
         yield Api(http)

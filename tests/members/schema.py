@@ -8,7 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from server.edge.context import Context, Info
 from server.edge.permissions import EVERYONE, mutation
 from server.edge.scalars import SCALARS
-from server.members import graphql
+from server.members import graphql, session_mutations
 from server.members import service as members
 from server.members.shapes import SignUpInput, SignUpResult
 from server.principal import ANONYMOUS, Principal
@@ -50,7 +50,7 @@ class Query:
 
 
 @strawberry.type
-class Mutation(graphql.MemberMutations):
+class Mutation(graphql.MemberMutations, session_mutations.SessionMutations):
     """With a signUp like the one of enrolment, without points and card."""
 
     @mutation(EVERYONE, description="Sign up.")

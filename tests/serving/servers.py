@@ -104,6 +104,11 @@ class Server:
         return "\n".join(self._errors)
 
     @property
+    def complaints(self) -> list[str]:
+        """The lines on standard error that don't just tell what was done."""
+        return [line for line in self._errors if '"level": "info"' not in line]
+
+    @property
     def cpu_seconds(self) -> float:
         """How long it has computed so far, however busy the machine is with other things."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

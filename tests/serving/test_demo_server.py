@@ -63,7 +63,7 @@ def demo(address: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         assert get(f"{server.url}/readyz")[0] == 200
         exit_code = server.stop(signal.SIGINT)
         first_start = server.text
-        assert server.errors == ""
+        assert server.complaints == []
     rows_before = contents(address)
     in_production = finished("serve", *words[1:], cwd=cwd, settings=PRODUCTION)
     with started(*words, cwd=cwd) as server:
@@ -83,7 +83,7 @@ def demo(address: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             tokens={},
         )
         assert server.stop() == 0
-        assert server.errors == ""
+        assert server.complaints == []
     assert list(cwd.iterdir()) == []
 
 

@@ -96,4 +96,4 @@ def test_two_who_give_to_each_other_through_a_server(address: Address, tmp_path:
             100 + change,
             100 - change,
         ]
-        assert server.errors == ""
+        assert server.complaints == []

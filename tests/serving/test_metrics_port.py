@@ -37,7 +37,7 @@ def test_they_have_a_port_of_their_own(data: Path) -> None:
         assert get(f"{server.url}/metrics")[0] == 404
         assert server.stop() == 0
     assert server.printed == [f"Ready: {server.url}", f"Metrics: {url}", "Stopped."]
-    assert server.errors == ""
+    assert server.complaints == []
 
 
 def test_a_setting_asks_for_them_too(data: Path) -> None:

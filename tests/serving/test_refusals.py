@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from server.storage import sql
+from server.storage import migrate, sql
 from server.storage.database import DATABASE_FILE, Address, opened
 from tests.conftest import run_apart
 from tests.postgres import create_database, drop_database
@@ -41,7 +41,7 @@ async def _record_a_later_migration(address: Address) -> None:
     async with opened(address), sql.transaction():
         await sql.execute(
             "INSERT INTO tortoise_migrations (app, name, applied_at)"
-            " SELECT app, '0999_later', applied_at FROM tortoise_migrations"
+            " SELECT app, '0999_later', applied_at FROM tortoise_migrations WHERE name LIKE '0001%'"
         )
 
 
@@ -94,7 +94,8 @@ def test_pending_migrations(empty_address: Address, tmp_path: Path) -> None:
     on_postgres = empty_address.engine == "postgres"
     before = contents(empty_address) if on_postgres else None
     line = the_one_line(finished("serve", "--port", "0", *words, cwd=tmp_path))
-    assert line.startswith(f"the database {empty_address.shown} lacks 1 migration(s); ")
+    count = len(migrate.steps())
+    assert line.startswith(f"the database {empty_address.shown} lacks {count} migration(s); ")
     assert line.endswith("serve with --migrate")
     line = the_one_line(finished("programme", "show", *words, cwd=tmp_path))
     assert line.endswith("run `python -m server migrate --yes` first")
@@ -246,7 +247,7 @@ def test_a_second_server_on_the_same_file(tmp_path: Path, sqlite_template: Path)
         )
         assert files(tmp_path) == before
         assert first.stop() == 0
-    assert first.errors == ""
+    assert first.complaints == []
 
 
 def test_a_programme_of_another_operator_and_the_demonstration_keep_apart(

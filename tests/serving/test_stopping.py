@@ -25,7 +25,7 @@ def data(tmp_path: Path, sqlite_template: Path) -> Path:
 def test_a_request_under_way_is_answered_first(data: Path) -> None:
     body = json.dumps({"query": "{ __typename }"}).encode()
     head = (
-        b"POST /graphql HTTP/1.1\r\nHost: laurel\r\nContent-Type: application/json\r\n"
+        b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n" % len(body)
     )
     with started("--port", "0", "--data", str(data), cwd=data) as server:
@@ -42,9 +42,9 @@ def test_a_request_under_way_is_answered_first(data: Path) -> None:
                 answer += more
         assert server.ended() == 0
     assert answer.startswith(b"HTTP/1.1 200 OK")
-    assert answer.endswith(b'{"data":{"__typename":"Query"}}')
+    assert b'{"data":{"__typename":"Query"}' in answer
     assert server.printed == [f"Ready: {server.url}", "Stopped."]
-    assert server.errors == ""
+    assert server.complaints == []
 
 
 def test_it_ends_with_its_input_if_it_is_told_to(data: Path) -> None:
@@ -56,7 +56,7 @@ def test_it_ends_with_its_input_if_it_is_told_to(data: Path) -> None:
         server.process.stdin.close()
         assert server.ended() == 0
     assert server.printed == [f"Ready: {server.url}", "Stopped."]
-    assert server.errors == ""
+    assert server.complaints == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -66,7 +66,7 @@ def test_a_start_is_broken_off_in_order(tmp_path: Path, number: signal.Signals) 
         server.wait_for("Making the sample members")
         assert server.stop(number) == 0
     assert server.printed[-1] == "Stopped."
-    assert server.errors == ""
+    assert server.complaints == []
     with closing(sqlite3.connect(data / DATABASE_FILE)) as connection:
         assert connection.execute("SELECT COUNT(*) FROM members").fetchone() == (0,)
         assert connection.execute("SELECT COUNT(*) FROM programme_versions").fetchone() == (0,)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from server.storage import sql
+from server.storage import migrate, sql
 
 Row = dict[str, int | str | None]
 
@@ -440,25 +440,42 @@ async def insert(table: str, row: Row) -> None:
 
 
 async def fill() -> None:
-    """One row in every table, and a second member for what takes two."""
+    """One row in every table that there is, and a second member for what takes two.
+
+    A database that lacks migrations gets what it has columns for.
+    """
     async with sql.transaction():
         await insert("members", ROWS["members"] | {"id": 37, "external_id": "M-2", "name": None})
         for table, row in ROWS.items():
-            await insert(table, row)
+            if present := await columns(table):
+                await insert(table, {name: row[name] for name in row if name in present})
 
 
 async def contents() -> dict[str, list[Row]]:
-    """All rows of all tables of `ROWS`, by column name."""
+    """All rows of those tables of `ROWS` that there are, by column name."""
     found: dict[str, list[Row]] = {}
     for table in ROWS:
         names = await columns(table)
+        if not names:
+            continue
         rows = await sql.fetch(f"SELECT {', '.join(names)} FROM {table} ORDER BY {names[0]}")  # noqa: S608
         found[table] = [dict(zip(names, row, strict=True)) for row in rows]
     return found
 
 
+async def tables() -> set[str]:
+    """The names of all tables but the record of migrations."""
+    if sql.engine() == "sqlite":
+        rows = await sql.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")
+    else:
+        rows = await sql.fetch(
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()"
+        )
+    return {row[0] for row in rows} - {migrate.RECORDS, "sqlite_sequence"}
+
+
 async def columns(table: str) -> list[str]:
-    """The names of a table's columns."""
+    """The names of a table's columns; none if there is no such table."""
     if sql.engine() == "sqlite":
         rows = await sql.fetch("SELECT name FROM pragma_table_info($1)", table)
     else:

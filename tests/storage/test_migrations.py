@@ -22,8 +22,18 @@ LATER = "tests.storage.later"
 INITIAL = "0001_initial"
 REFUSED = (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)
 
-# What 0003_rebuilds takes away on purpose, by a word in the guard's description.
-TAKEN_AWAY = {"sessions_generation", "vouchers_points", "time_zone", "currency"}
+# What a migration takes away on purpose, by words in the guard's description.
+TAKEN_AWAY = {
+    "0002_sign_in_and_documents": {
+        "not null accounts email",
+        "not null accounts email_key",
+        "not null accounts password_hash",
+        "accounts_email_not_null",
+        "accounts_email_key_not_null",
+        "accounts_password_hash_not_null",
+    },
+    "9002_rebuilds": {"sessions_generation", "vouchers_points", "time_zone", "currency"},
+}
 
 
 async def test_each_migration_keeps_rows_and_guards(empty_address: Address) -> None:
@@ -33,9 +43,35 @@ async def test_each_migration_keeps_rows_and_guards(empty_address: Address) -> N
         await apply_one_by_one(MIGRATIONS)
 
 
+async def test_an_upgrade_from_the_first_release_keeps_every_row(empty_address: Address) -> None:
+    async with opened(empty_address):
+        await migrate.apply_pending(last=INITIAL)
+        await rows.fill()
+        before = await rows.contents()
+        assert set(before) == await rows.tables()
+        assert all(before.values())
+
+    async with opened(empty_address):
+        assert [INITIAL, *await migrate.apply_pending()] == own_migrations()
+
+    async with opened(empty_address):
+        after = await rows.contents()
+        assert set(after) == await rows.tables()
+        for table, kept in before.items():
+            assert [shared(row, kept[0]) for row in after[table]] == kept, table
+        with pytest.raises(REFUSED):  # a session can't outlive its account still
+            await write("DELETE FROM accounts")
+        with pytest.raises(REFUSED):
+            await write("UPDATE sessions SET account_id = 99")
+
+
 async def test_each_later_migration_keeps_rows_and_guards(database: object) -> None:
     await rows.fill()
     await apply_one_by_one(LATER)
+
+
+def own_migrations() -> list[str]:
+    return [step.name for step in migrate.steps()]
 
 
 async def apply_one_by_one(package: str) -> None:
@@ -48,7 +84,8 @@ async def apply_one_by_one(package: str) -> None:
             for row_before, row_after in zip(before, found[table], strict=True):
                 assert shared(row_before, row_after) == shared(row_after, row_before), table
         now = await rows.guards()
-        lost = {guard for guard in guards - now if not names_one_of(guard, TAKEN_AWAY)}
+        may_go = TAKEN_AWAY.get(step.name, set())
+        lost = {guard for guard in guards - now if not names_one_of(guard, may_go)}
         assert not lost, step
         contents, guards = found, now
     assert await migrate.pending(package) == []
@@ -108,18 +145,18 @@ async def write(statement: str) -> None:
 async def test_a_migration_that_leaves_orphans_is_undone(
     database: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migration = import_module(f"{LATER}.0003_rebuilds").Migration
+    migration = import_module(f"{LATER}.9002_rebuilds").Migration
     orphan = ops.RunSQL("UPDATE notes SET member_id = 99")
     monkeypatch.setattr(migration, "operations", [*migration.operations[:2], orphan])
     await rows.fill()
-    await migrate.apply_pending(package=LATER, last="0002_notes")
+    await migrate.apply_pending(package=LATER, last="9001_notes")
     guards = await rows.guards()
 
     with pytest.raises(IntegrityError):
         await migrate.apply_pending(package=LATER)
 
     assert await rows.guards() == guards
-    assert [step.name for step in await migrate.pending(LATER)] == ["0003_rebuilds"]
+    assert [step.name for step in await migrate.pending(LATER)] == ["9002_rebuilds"]
     with pytest.raises(REFUSED):  # foreign keys are enforced again
         await write("UPDATE notes SET member_id = 99")
 
@@ -164,8 +201,8 @@ async def test_a_kill_in_the_first_migration_leaves_nothing(empty_address: Addre
 
     async with opened(empty_address):
         assert await rows.guards() == set()
-        assert [step.name for step in await migrate.pending()] == [INITIAL]
-        assert await migrate.apply_pending() == [INITIAL]
+        assert [step.name for step in await migrate.pending()] == own_migrations()
+        assert await migrate.apply_pending() == own_migrations()
         await rows.fill()
 
 
@@ -176,12 +213,12 @@ async def test_a_kill_in_a_later_migration_leaves_the_database_as_before(
         await rows.fill()
         contents, guards = await rows.contents(), await rows.guards()
 
-    await asyncio.to_thread(kill_in_the_middle, database_address, LATER, "0003_rebuilds")
+    await asyncio.to_thread(kill_in_the_middle, database_address, LATER, "9002_rebuilds")
 
     async with opened(database_address):
         assert await rows.contents() == contents
         assert await rows.guards() == guards
-        assert await migrate.apply_pending(package=LATER) == ["0002_notes", "0003_rebuilds"]
+        assert await migrate.apply_pending(package=LATER) == ["9001_notes", "9002_rebuilds"]
         assert len(await sql.fetch("SELECT id FROM notes")) == 2
 
 
@@ -208,15 +245,16 @@ async def test_two_processes_migrate_at_once(postgres_server: str) -> None:
     drop_database(url)
 
     assert [process.returncode for process in both] == [0, 0], answers
-    assert sum(b"applied 0001_initial" in output for output, _ in answers) == 1
+    for name in own_migrations():
+        assert sum(f"applied {name}".encode() in output for output, _ in answers) == 1
 
 
 async def test_a_database_of_newer_code_is_told_apart(database: object) -> None:
-    await migrate.apply_pending(package=LATER, last="0002_notes")
-    assert await migrate.unknown() == ["0002_notes"]
+    await migrate.apply_pending(package=LATER, last="9001_notes")
+    assert await migrate.unknown() == ["9001_notes"]
     assert await migrate.unknown(LATER) == []
     assert await migrate.pending() == []
-    with pytest.raises(OperationalError, match="newer than this code: it has 0002_notes"):
+    with pytest.raises(OperationalError, match="newer than this code: it has 9001_notes"):
         await migrate.apply_pending()
 
 
@@ -238,7 +276,9 @@ async def test_the_command_tells_applies_and_is_idempotent(empty_address: Addres
 
     said.clear()
     assert await commands.migrate_database(empty_address, apply=True, report=said.append) == 0
-    assert "applied 0001_initial" in said
+    assert [line for line in said if line.startswith("applied ")] == [
+        f"applied {name}" for name in own_migrations()
+    ]
 
     for apply in (True, False):
         said.clear()
@@ -248,12 +288,12 @@ async def test_the_command_tells_applies_and_is_idempotent(empty_address: Addres
 
 async def test_the_command_leaves_a_newer_database_alone(database_address: Address) -> None:
     async with opened(database_address):
-        await migrate.apply_pending(package=LATER, last="0002_notes")
+        await migrate.apply_pending(package=LATER, last="9001_notes")
     said: list[str] = []
 
     assert await commands.migrate_database(database_address, apply=True, report=said.append) == 1
 
-    assert said == [f"{database_address.shown} is newer than this code: it has 0002_notes."]
+    assert said == [f"{database_address.shown} is newer than this code: it has 9001_notes."]
 
 
 async def test_the_drift_command_says_that_all_is_well() -> None:

@@ -7,7 +7,7 @@ from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
 
 
 class Migration(migrations.Migration):
-    dependencies = [("laurel", "0002_notes")]
+    dependencies = [("laurel", "9001_notes")]
     operations = [
         ops.AlterField("Member", "name", fields.CharField(null=True, max_length=200)),
         ops.AddConstraint(

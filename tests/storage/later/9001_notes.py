@@ -8,10 +8,11 @@ from tortoise.migrations.constraints import UniqueConstraint
 
 from server.storage.fields import IdField
 from server.storage.operations import AppendOnly
+from tests.storage.later import LAST_OWN
 
 
 class Migration(migrations.Migration):
-    dependencies = [("laurel", "0001_initial")]
+    dependencies = [("laurel", LAST_OWN)]
     operations = [
         ops.CreateModel(
             name="Note",

@@ -1,0 +1,45 @@
+"""One line in the log for each operation: who found it slow or refused can be helped by its id."""
+
+import re
+import uuid
+
+import structlog
+
+from server.edge.context import Context
+from server.edge.observing import Observed
+
+log = structlog.get_logger()
+
+REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def request_id(given: str | None) -> str:
+    """The id that the caller gave its request, if it's 8 to 64 letters, digits and ._- and no
+    secret by its looks; a new one otherwise."""
+    if given is not None and _REQUEST_ID.fullmatch(given) and not given.startswith("eyJ"):
+        return given
+    return uuid.uuid4().hex
+
+
+def log_operation(
+    observed: Observed, context: Context, *, transport: str, microseconds: int, status: int = 0
+) -> None:
+    """Log what became of an operation: names of the schema, codes and figures, no values.
+
+    The operation's own name is told only of a valid document; whoever calls is told by number.
+    """
+    log.info(
+        "operation",
+        request_id=context.request_id,
+        transport=transport,
+        kind=observed.kind,
+        field=observed.root_field,
+        operation=observed.operation_name,
+        cost=observed.cost,
+        outcome=observed.outcome.value,
+        codes=observed.codes,
+        caller=context.principal.name,
+        status=status,
+        duration_microseconds=microseconds,
+    )

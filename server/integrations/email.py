@@ -1,0 +1,314 @@
+"""E-mail: what sends letters, by SMTP or into a folder, and the post that they wait in.
+
+A letter is sent beside the request that caused it, tried again when the mail server asks for it,
+and given up after a few minutes. Neither addresses nor letters are logged.
+"""
+
+import asyncio
+import os
+import re
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTPUTF8
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+from weakref import WeakKeyDictionary
+
+import structlog
+from tortoise.connection import get_connections
+
+from server.storage import sql
+from server.storage.ids import new_id
+
+SMTP_TIMEOUT_SECONDS = 10
+"""For each step of a conversation with the mail server."""
+SENDING_AT_ONCE = 4
+MAXIMUM_WAITING = 1_000
+"""Letters in the post of one process."""
+PAUSES_SECONDS: tuple[float, ...] = (2, 10, 60)
+"""Between one attempt to send a letter and the next."""
+CLOSING_SECONDS = 5
+"""How long letters under way may take when the server stops."""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_PORTS = {"smtp": 587, "smtps": 465}
+_log = structlog.get_logger("mail")
+
+
+class LetterRefused(Exception):
+    """The letter will not be taken, however often it's sent. `reason` is a code or a word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class MailUnavailable(Exception):
+    """The letter was not taken now and may be later. `reason` is a code or a word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Mailer(Protocol):
+    """Sends letters."""
+
+    async def send(self, letter: EmailMessage) -> None:
+        """Send it to whom its To names. Raises LetterRefused and MailUnavailable."""
+
+
+# ---------------------------------------------------------------- addresses
+
+
+def mail_address(text: str, *, name: str = "") -> Address:
+    """The address as headers and mail servers take it. Raises ValueError for what is none.
+
+    The name of a domain is put into ASCII; what the user's part has that needs quotes gets them.
+    """
+    user, at, domain = text.rpartition("@")
+    if not at or not user or not domain or not text.isprintable():
+        raise ValueError("this is no e-mail address")
+    return Address(name, user, domain if domain.isascii() else domain.encode("idna").decode())
+
+
+def sender_of(text: str) -> Address:
+    """The address in "Name <address>" or "address". Raises ValueError for what is neither."""
+    name, address = parseaddr(text) if text.isprintable() else ("", "")
+    return mail_address(address, name=name)
+
+
+# ---------------------------------------------------------------- SMTP
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SmtpServer:
+    """Where the mail server is, and how to speak to it."""
+
+    host: str
+    port: int
+    user: str | None = None
+    password: str | None = None
+    uses_tls: bool = False  # from the first byte
+    requires_starttls: bool = False  # before anything is said
+
+    @classmethod
+    def of(cls, url: str) -> "SmtpServer":
+        """The server that `smtp[s]://[user:password@]host[:port][?tls=required|none]` means.
+
+        smtps is TLS from the first byte (port 465); smtp begins in the clear and must go over to
+        TLS (port 587), but for a server on this machine, which needs none. `tls` says otherwise.
+        Raises ValueError, whose message has nothing of the URL.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise ValueError("the URL's host or port is none") from None
+        if parts.scheme not in _PORTS or not host or parts.path not in ("", "/"):
+            raise ValueError("it must be smtp://user:password@host:port, or smtps://...")
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        tls = options.pop("tls", "none" if host in _LOOPBACK else "required")
+        if options or tls not in ("required", "none"):
+            raise ValueError("the URL takes no options but tls=required and tls=none")
+        if (parts.username is None) != (parts.password is None):
+            raise ValueError("the URL needs both user and password, or neither")
+        is_tls = parts.scheme == "smtps"
+        return cls(
+            host,
+            port or _PORTS[parts.scheme],
+            None if parts.username is None else unquote(parts.username),
+            None if parts.password is None else unquote(parts.password),
+            uses_tls=is_tls,
+            requires_starttls=not is_tls and tls == "required",
+        )
+
+    def __repr__(self) -> str:
+        """Without user and password."""
+        return f"SmtpServer({self.host}:{self.port})"
+
+
+class SmtpMailer:
+    """Sends letters to a mail server, each over a connection of its own."""
+
+    def __init__(
+        self,
+        server: SmtpServer,
+        *,
+        timeout_seconds: float = SMTP_TIMEOUT_SECONDS,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`tls` says whom to trust; without it, whom this machine trusts."""
+        self._server = server
+        self._timeout_seconds = timeout_seconds
+        self._tls = tls
+
+    async def send(self, letter: EmailMessage) -> None:
+        """Send it. Raises LetterRefused and MailUnavailable."""
+        import aiosmtplib  # noqa: PLC0415 - slow to load, and most servers start without need of it
+
+        server = self._server
+        try:
+            async with aiosmtplib.SMTP(
+                hostname=server.host,
+                port=server.port,
+                username=server.user,
+                password=server.password,
+                # Otherwise it would ask the resolver for this machine's name, and wait for it.
+                local_hostname=letter["From"].addresses[0].domain,
+                timeout=self._timeout_seconds,
+                use_tls=server.uses_tls,
+                start_tls=server.requires_starttls,
+                tls_context=self._tls,
+            ) as connection:
+                await connection.send_message(letter)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _failure(min(refused.code for refused in error.recipients)) from None
+        except aiosmtplib.SMTPResponseException as error:
+            raise _failure(error.code) from None
+        except aiosmtplib.SMTPNotSupported:
+            raise LetterRefused("not supported") from None
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            if server.requires_starttls and _lacks_starttls(error):
+                raise LetterRefused("no TLS") from None
+            raise MailUnavailable(type(error).__name__) from None
+        except ValueError:  # what the letter's headers can't hold
+            raise LetterRefused("malformed") from None
+
+
+def _failure(code: int) -> LetterRefused | MailUnavailable:
+    return LetterRefused(str(code)) if code >= 500 else MailUnavailable(str(code))
+
+
+def _lacks_starttls(error: BaseException) -> bool:
+    return bool(re.search("STARTTLS.*not supported", str(error), re.IGNORECASE))
+
+
+# ---------------------------------------------------------------- a folder
+
+
+class FolderMailer:
+    """Writes letters into a folder instead of sending them, for whoever builds an app."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def send(self, letter: EmailMessage) -> None:
+        """Write it as `<number>.eml`, later letters with greater numbers; for the owner alone.
+
+        Raises MailUnavailable.
+        """
+        try:
+            await asyncio.to_thread(self._write, letter)
+        except OSError as error:
+            raise MailUnavailable(type(error).__name__) from None
+
+    def _write(self, letter: EmailMessage) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        finished = self._folder / f"{new_id()}.eml"
+        begun = finished.with_suffix(".part")
+        descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(letter.as_bytes(policy=SMTPUTF8))
+        begun.rename(finished)
+
+
+# ---------------------------------------------------------------- the post
+
+Job = Callable[[], Awaitable[EmailMessage | None]]
+"""Writes a letter, or finds that none is to be sent."""
+
+
+class Post:
+    """The letters of one process on their way: a bounded number, a few sent at a time."""
+
+    def __init__(self, mailer: Mailer, *, sender: Address, reset_url: str | None = None) -> None:
+        self.sender = sender
+        self.reset_url = reset_url  # with {code} in it
+        self._mailer = mailer
+        self._desks = asyncio.Semaphore(SENDING_AT_ONCE)
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more letters now."""
+        return len(self._under_way) >= MAXIMUM_WAITING
+
+    def add(self, job: Job) -> bool:
+        """Have the letter written and sent, soon; whether there was room. It waits for nothing."""
+        if self.is_full:
+            _log.error("letter dropped", reason="the post is full")
+            return False
+        task = asyncio.create_task(self._deliver(job), name="letter")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return True
+
+    async def emptied(self) -> None:
+        """Wait until every letter that is under way now was sent or given up."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Give letters a moment to be sent, then drop them."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=CLOSING_SECONDS)
+        if left := list(self._under_way):
+            _log.warning("letters dropped", count=len(left), reason="the server stops")
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def _deliver(self, job: Job) -> None:
+        letter: EmailMessage | None = None
+        for pause in (*PAUSES_SECONDS, None):
+            try:
+                async with self._desks:
+                    letter = letter or await job()
+                    if letter is not None:
+                        await self._mailer.send(letter)
+                return
+            except LetterRefused as refused:
+                _log.error("letter refused", reason=refused.reason)
+                return
+            except Exception as error:
+                # Their own words may hold the address.
+                reason = getattr(error, "reason", type(error).__name__)
+                may_be_sent = isinstance(error, MailUnavailable) or sql.is_unavailable(error)
+                if pause is None or not may_be_sent:
+                    _log.error("letter not sent", reason=reason)
+                    return
+                _log.warning("letter postponed", reason=reason, seconds=pause)
+            await asyncio.sleep(pause)
+
+
+_posts: WeakKeyDictionary[Any, Post] = WeakKeyDictionary()  # by the database that they write from
+
+
+def post() -> Post | None:
+    """The post of this server; None if it can't send letters."""
+    return _posts.get(get_connections())
+
+
+@asynccontextmanager
+async def posting(
+    mailer: Mailer | None, *, sender: Address, reset_url: str | None = None
+) -> AsyncIterator[Post | None]:
+    """Within the block, which has the database open, letters are sent by the mailer.
+
+    Without one the server can't send any, and says so to who asks for one.
+    """
+    if mailer is None:
+        yield None
+        return
+    opened = _posts[get_connections()] = Post(mailer, sender=sender, reset_url=reset_url)
+    try:
+        yield opened
+    finally:
+        _posts.pop(get_connections(), None)
+        await opened.close()

@@ -1,0 +1,100 @@
+"""What a transaction changed, announced once it is committed: hints to whoever shows it.
+
+Inside a transaction a verb notes what others may want to look at again: `note("member", 7)`. What
+was noted is announced after the commit of the outermost transaction, each change once; what is
+rolled back, a savepoint included, is announced to no one.
+
+An announcement is a hint and never the truth: whoever hears it reads the database. It's lost if the
+process dies in that moment, so that listeners look again from time to time as well.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import structlog
+
+MEMBER = "member"
+"""By member: anything that this member can see may have changed."""
+HOUSEHOLD = "household"
+"""By household: somebody is in it again, whom the others did not listen to."""
+PROGRAMME = "programme"
+"""By 0: a version was published, which may concern every member."""
+SESSION = "session"
+"""By session: it has ended, and what runs on its behalf must stop."""
+
+Change = tuple[str, int]
+"""A topic, and the number of the row that it's about."""
+Announce = Callable[[frozenset[Change]], None]
+
+_log = structlog.get_logger("changes")
+
+
+@dataclass(slots=True)
+class Noted:
+    """What one transaction or savepoint has noted so far."""
+
+    changes: set[Change] = field(default_factory=set)
+    is_complete: bool = False  # all is done but the commit
+
+
+_noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
+_receivers: list[Announce] = []
+
+
+def note(topic: str, number: int) -> None:
+    """Announce (topic, number) after the commit of the transaction that this is called in.
+
+    It costs no statement. Noting again what is noted changes nothing.
+    """
+    noted = _noted.get()
+    assert noted is not None, "a change is noted inside the transaction that makes it"
+    noted.changes.add((topic, number))
+
+
+@contextmanager
+def announced() -> Iterator[Noted]:
+    """Around a transaction: what is noted within the block is announced after it.
+
+    A block inside another gives what it noted to that one. If the block raises, nothing is
+    announced, unless `is_complete` says that only the commit was left: who is interrupted then
+    can't know whether it happened.
+    """
+    outer = _noted.get()
+    noted = Noted()
+    token = _noted.set(noted)
+    may_be_committed = False
+    try:
+        yield noted
+        may_be_committed = True
+    except BaseException:
+        may_be_committed = noted.is_complete
+        raise
+    finally:
+        _noted.reset(token)
+        if may_be_committed and noted.changes:
+            if outer is None:
+                _announce(frozenset(noted.changes))
+            else:
+                outer.changes |= noted.changes
+
+
+def _announce(changes: frozenset[Change]) -> None:
+    for receive in tuple(_receivers):
+        try:
+            receive(changes)
+        except Exception:
+            # What is committed stays so, and its caller is told, whatever a listener does.
+            _log.exception("a change was not announced")
+
+
+@contextmanager
+def announced_to(receive: Announce) -> Iterator[None]:
+    """Within the block `receive` is called with the changes of each transaction of this process
+    after its commit, in the committing task: it must return at once."""
+    _receivers.append(receive)
+    try:
+        yield
+    finally:
+        _receivers.remove(receive)

@@ -1,0 +1,327 @@
+"""The subscription memberChanged: the newest state at once, and after each commit that concerns the
+member."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from server import clock
+from server.clock import NEVER, Instant
+from server.integrations.live import hub
+from server.ledger import service as ledger
+from server.membership.standing import standings
+from server.money import POINTS
+from server.storage import changes, sql
+from tests.api.calling import SECOND, Api, Caller, purchase_input
+from tests.api.following import PATIENCE_SECONDS, Events, followed
+from tests.api.redeeming import give_points
+from tests.households.living import SPENDER, founded, written
+from tests.members.people import PASSWORD
+
+
+async def _give(member_id: int, points: int, *, available_at: Instant | None = None) -> None:
+    """Points now, in one transaction."""
+    now = clock.now()
+    grant = ledger.Grant(
+        asset=POINTS,
+        amount=points,
+        earned_at=now,
+        available_at=now if available_at is None else available_at,
+        expires_at=NEVER,
+        reason=ledger.Reason.PURCHASE,
+        rule="test",
+        programme_version=1,
+        reference=None,
+    )
+    async with sql.transaction(), ledger.journal([member_id], [POINTS], recorded_at=now) as journal:
+        journal.grant(member_id, grant)
+
+
+async def _until_idle(events: Events) -> None:
+    """Whoever follows waits for the next hint: nothing is under way any more."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not all(one._waiting for one in hub._subscribers):
+            await asyncio.sleep(0.005)
+    assert events.delivered.empty()
+
+
+@pytest.fixture
+def lossy() -> Iterator[pytest.MonkeyPatch]:
+    """Nothing of what is noted is announced."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(changes, "_announce", lambda _changes: None)
+        yield patch
+
+
+async def test_it_begins_with_the_present_state(api: Api, anna: int) -> None:
+    async with followed(anna) as events:
+        member = await events.next()
+    assert member["name"] == "Anna"
+    assert member["points"] == {"available": 100, "pending": 0, "lifetimeEarned": 100}
+
+
+async def test_it_shows_what_me_shows(api: Api) -> None:
+    caller = await api.member("anna")
+    shown = "id points { available pending } tier { name rank } challenges { key progress }"
+    async with followed(caller.member_id, shown) as events:
+        member = await events.next()
+    assert member == (await api.data(f"{{ me {{ {shown} }} }}", caller=caller))["me"]
+
+
+async def test_a_purchase_brings_an_event_with_what_it_earned(
+    api: Api, till: Caller, anna: int
+) -> None:
+    shown = "points { lifetimeEarned } purchases { nodes { id } }"
+    async with followed(anna, shown) as events:
+        assert (await events.next())["purchases"]["nodes"] == []
+        told = await api.record(till)
+        member = await events.next()
+        assert member["purchases"]["nodes"] == [{"id": told["purchaseId"]}]
+        assert member["points"]["lifetimeEarned"] == 100 + told["points"]
+
+
+async def test_a_refused_mutation_and_a_repeated_one_bring_no_event(
+    api: Api, till: Caller, anna: int
+) -> None:
+    async with followed(anna) as events:
+        await events.next()
+        purchase = {"purchase": purchase_input()}
+        await api.mutate("recordPurchase", purchase, till, key="k")
+        await events.next()
+        await _until_idle(events)
+        told = await api.mutate("recordPurchase", purchase, till, key="k")
+        assert told["__typename"] == "RecordedPurchase"
+        told = await api.mutate(
+            "redeemPoints", {"member": {"externalId": "anna"}, "points": 99_000}, till
+        )
+        assert told["__typename"] == "InsufficientPoints"
+        await _until_idle(events)
+
+
+async def test_a_commit_wakes_only_those_whom_it_concerns(api: Api, anna: int) -> None:
+    bob = (await api.member("bob")).member_id
+    async with followed(anna) as hers, followed(bob) as his:
+        await hers.next()
+        await his.next()
+        await _until_idle(hers)
+        with sql.counted_statements() as statements:
+            await _give(anna, 5)
+            await hers.next()
+        assert not [text for text in statements if "merged_into" in text]  # of this task alone
+        await _until_idle(his)
+        await _give(bob, 7)
+        assert (await his.next())["points"]["available"] == 107
+
+
+async def test_whoever_waits_runs_no_statement(
+    api: Api, anna: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with followed(anna) as events:
+        await events.next()
+        await _until_idle(events)
+        ran: list[str] = []
+        monkeypatch.setattr(sql, "_count", ran.append)
+        bob = await api.member("bob")
+        of_bob = len(ran)
+        await _until_idle(events)
+        assert bob.member_id
+        assert len(ran) == of_bob
+
+
+async def test_in_a_household_everybody_sees_what_one_earns(api: Api) -> None:
+    ada, bob, carl = [(await api.member(name)).member_id for name in ("ada", "bob", "carl")]
+    await founded(ada, (bob, SPENDER))
+    shown = "household { members { memberId } pooledPoints { available } }"
+    async with followed(bob, shown) as events:
+        pooled = (await events.next())["household"]["pooledPoints"]
+        await _give(ada, 50)
+        member = await events.next()
+        assert member["household"]["pooledPoints"]["available"] == pooled["available"] + 50
+        await _until_idle(events)
+        await _join(ada, carl)
+        assert len((await events.next())["household"]["members"]) == 3
+        await _until_idle(events)
+        await _give(carl, 1)
+        member = await events.next()
+        assert member["household"]["pooledPoints"]["available"] == pooled["available"] + 151
+
+
+async def _join(owner: int, member_id: int) -> None:
+    from server.households import service as households
+    from tests.households.living import invited
+
+    code = await invited(owner)
+    await written(lambda: households.join(member_id, code, now=clock.now()))
+
+
+async def test_of_a_merged_duplicate_the_survivor_is_shown(api: Api, till: Caller) -> None:
+    from server.principal import StaffRole
+
+    manager = await api.staff(StaffRole.MANAGER)
+    duplicate, survivor = [await api.member(name) for name in ("dup", "sur")]
+    await give_points(survivor.member_id, 1000)
+    async with followed(duplicate.member_id) as events:
+        assert (await events.next())["id"] == duplicate.id
+        # What a session's principal is after the merge, `authenticate` decides.
+        events.principal = type(events.principal)(
+            events.principal.kind, id=1, member_id=survivor.member_id
+        )
+        wish = {"duplicate": {"id": duplicate.id}, "survivor": {"id": survivor.id}}
+        await api.mutate("mergeMembers", {**wish, "reason": "same person"}, manager, at=None)
+        member = await events.next()
+        assert (member["id"], member["points"]["available"]) == (survivor.id, 1200)
+        await _until_idle(events)
+        await _give(survivor.member_id, 1)
+        assert (await events.next())["points"]["available"] == 1201
+
+
+async def test_time_alone_brings_an_event(api: Api, anna: int) -> None:
+    async with followed(anna) as events:
+        await events.next()
+        await _give(anna, 10, available_at=Instant(clock.now() + SECOND))
+        assert (await events.next())["points"]["pending"] == 10
+        member = await events.next()
+        assert member["points"] == {"available": 110, "pending": 0, "lifetimeEarned": 110}
+
+
+async def test_a_lost_announcement_is_made_up_for(
+    api: Api, anna: int, lossy: pytest.MonkeyPatch
+) -> None:
+    async with followed(anna) as events:
+        await events.next()
+        await _until_idle(events)
+        await _give(anna, 10)
+        await _until_idle(events)
+        hub.announce_gap()
+        assert (await events.next())["points"]["available"] == 110
+
+
+async def test_a_gap_in_which_nothing_happened_brings_no_event(api: Api, anna: int) -> None:
+    async with followed(anna) as events:
+        await events.next()
+        await _until_idle(events)
+        hub.announce_gap()
+        await _until_idle(events)
+
+
+async def test_a_gap_costs_one_statement_for_all_who_follow(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [(await api.member()).member_id for _ in range(10)]
+    async with _all_followed(members) as all_events:
+        for events in all_events:
+            await events.next()
+        for events in all_events:
+            await _until_idle(events)
+        ran: list[str] = []
+        monkeypatch.setattr(sql, "_count", ran.append)
+        hub.announce_gap()
+        for events in all_events:
+            await _until_idle(events)
+        assert len(ran) == 1
+
+
+def _all_followed(members: list[int]):  # type: ignore[no-untyped-def]
+    from contextlib import AsyncExitStack, asynccontextmanager
+
+    @asynccontextmanager
+    async def opened():  # type: ignore[no-untyped-def]
+        async with AsyncExitStack() as stack:
+            yield [await stack.enter_async_context(followed(one)) for one in members]
+
+    return opened()
+
+
+async def test_an_event_shows_one_state_of_the_database(api: Api, anna: int) -> None:
+    """Each field has a statement of its own, between which writers commit all the time."""
+    shown = """
+        points { available lifetimeEarned }
+        activity(first: 1) { nodes { balanceAfter } }
+        explainBalance { available }
+    """
+    writing = True
+
+    async def write() -> None:
+        while writing:
+            await _give(anna, 1)
+
+    async with followed(anna, shown) as events:
+        await events.next()
+        writer = asyncio.create_task(write())
+        for _ in range(30):
+            member = await events.next()
+            available = member["points"]["available"]
+            assert member["points"]["lifetimeEarned"] == available
+            assert member["activity"]["nodes"][0]["balanceAfter"] == available
+            assert member["explainBalance"]["available"] == available
+        writing = False
+        await writer
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_older_state_follows_a_newer_one_and_the_last_is_the_last(
+    api: Api, anna: int, seed: int
+) -> None:
+    chance = random.Random(seed)
+
+    async def write(count: int) -> None:
+        for _ in range(count):
+            await _give(anna, 1)
+            if chance.random() < 0.3:
+                await asyncio.sleep(chance.random() / 100)
+
+    async with followed(anna) as events:
+        shown = [(await events.next())["points"]["lifetimeEarned"]]
+        writers = [asyncio.create_task(write(10)) for _ in range(4)]
+        while shown[-1] < 140:
+            shown.append((await events.next())["points"]["lifetimeEarned"])
+        assert shown == sorted(shown)
+        assert shown[0] == 100
+        await asyncio.gather(*writers)
+        await _until_idle_or_same(events, 140)
+
+
+async def _until_idle_or_same(events: Events, earned: int) -> None:
+    """Whatever still comes repeats the last state."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not all(one._waiting for one in hub._subscribers):
+            await asyncio.sleep(0.005)
+    while not events.delivered.empty():
+        assert (await events.next())["points"]["lifetimeEarned"] == earned
+
+
+async def test_staff_and_keys_follow_nobody(api: Api, till: Caller) -> None:
+    assert PASSWORD
+    from server.edge.context import Context
+    from server.edge.executing import Operations
+    from server.edge.requests import GraphQLRequest
+    from server.principal import Principal, PrincipalKind
+    from server.schema import schema
+
+    operations = Operations(schema)
+    for kind, code in (
+        (PrincipalKind.STAFF, "FORBIDDEN"),
+        (PrincipalKind.KEY, "FORBIDDEN"),
+        (PrincipalKind.ANONYMOUS, "UNAUTHENTICATED"),
+    ):
+        context = Context(principal=Principal(kind, id=5))
+        request = GraphQLRequest("subscription { memberChanged { id } }", None, None, {})
+        planned = await operations.planned(request, context, allows=lambda _kind: None)
+
+        async def renewed(context: Context = context) -> Context:
+            return context
+
+        told = [answer.body async for answer in operations.events(planned, context, renewed)]
+        assert [body["errors"][0]["extensions"]["code"] for body in told] == [code]
+
+
+async def test_how_many_stand_is_asked_in_one_statement(
+    api: Api, anna: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(sql, "_count", ran.append)
+    answers = await asyncio.gather(*(standings({anna, number}) for number in range(200)))
+    assert len(ran) == 1
+    assert len({answer[anna] for answer in answers}) == 1
