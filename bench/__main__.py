@@ -8,7 +8,9 @@ import msgspec
 import typer
 from rich.console import Console
 
+from bench import hostile as hostile_bench
 from bench import ledger as ledger_bench
+from bench import live as live_bench
 from bench import report
 from bench.ledger import CannotStart, Plan
 from bench.limits import NotOnDisk
@@ -58,6 +60,55 @@ def ledger(
     typer.echo(f"\n{report.text(result)}")
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(report.as_json(result))) + b"\n")
+
+
+@cli.command()
+def live(
+    clients: Annotated[int, typer.Option(min=1, max=100, help="At once.")] = _CLIENTS,
+    rounds: Annotated[int, typer.Option(min=1, max=100)] = 5,
+    seconds: Annotated[int, typer.Option(min=1, max=600, help="Of each measurement.")] = 4,
+) -> None:
+    """Commits in a second on PostgreSQL that other processes hear of, against ones that none do."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    try:
+        result = live_bench.measure(
+            clients=clients, rounds=rounds, seconds=seconds, say=console.print
+        )
+    except (CannotStart, NotOnDisk) as error:
+        console.print(f"bench: {error}")
+        raise typer.Exit(1) from None
+    typer.echo(f"\n{result.text}")
+
+
+@cli.command()
+def hostile(
+    count: Annotated[int, typer.Option(min=100, max=1_000_000, help="Attacks.")] = 10_000,
+    clients: Annotated[int, typer.Option(min=1, max=100, help="Attackers at once.")] = 2,
+    seed: Annotated[int, typer.Option(help="Another seed, other attacks.")] = 1,
+    normal_per_second: Annotated[
+        int, typer.Option(min=1, max=1000, help="Home screens that members ask for meanwhile.")
+    ] = 20,
+    quiet_seconds: Annotated[
+        int, typer.Option(min=1, max=600, help="How long these are measured alone.")
+    ] = 20,
+) -> None:
+    """Hostile documents, bodies and frames against a server at work; exit code 1 if it was hurt."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    plan = hostile_bench.Plan(
+        count=count,
+        clients=clients,
+        seed=seed,
+        normal_per_second=normal_per_second,
+        quiet_seconds=quiet_seconds,
+    )
+    try:
+        result = hostile_bench.measure(plan, console.print)
+    except hostile_bench.CannotMeasure as error:
+        console.print(f"bench: {error}")
+        raise typer.Exit(2) from None
+    typer.echo(f"\n{hostile_bench.text(result)}")
+    if not result.holds:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def measure(plan: Plan, say: Say) -> Result:
     Raises CannotStart, NotOnDisk and WorkerFailed. `say` is told what goes on.
     """
     say("starting PostgreSQL with durable commits")
-    with _database() as url:
+    with durable_database() as url:
         folder = Path(asyncio.run(_ask(url, "SHOW data_directory"))).parent
         check_on_disk(folder)
         say(f"enrolling {plan.members} members")
@@ -171,7 +171,11 @@ def _compare(plan: Plan, all_clients: Crowd, say: Say) -> list[Comparison]:
 
 
 @contextmanager
-def _database() -> Iterator[str]:
+def durable_database() -> Iterator[str]:
+    """The URL of an empty database of a PostgreSQL with durable commits, which ends with the block.
+
+    Raises CannotStart.
+    """
     with ExitStack() as running_server:
         try:
             from tests.postgres import create_database, running  # noqa: PLC0415 - needs the wheel

@@ -27,6 +27,10 @@ cli.add_typer(programme_cli, name="programme")
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(staff_cli, name="staff")
 cli.add_typer(import_cli, name="import")
+documents_cli = typer.Typer(
+    no_args_is_help=True, help="The documents that apps may ask for by their ids."
+)
+cli.add_typer(documents_cli, name="documents")
 
 DataOption = Annotated[
     Path | None, typer.Option(help="The folder of the SQLite database [default: data].")
@@ -408,6 +412,65 @@ def import_balances(
     options = imports.ImportOptions(file, dry_run, enrol, report, batch)
     if not _with_database(settings, imports.import_balances(options)):
         raise typer.Exit(EXIT_REFUSED)
+
+
+@documents_cli.command("publish")
+def publish_documents(
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            help="Apollo's persisted query manifest, or a JSON object of documents by their"
+            " SHA-256, as Relay and graphql-codegen write it."
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check every document and publish none.")
+    ] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Publishes all documents of a manifest, or none if one of them is not valid."""
+    from server.edge import trusted_commands as trusted  # noqa: PLC0415 - only these commands need it
+    from server.edge.executing import schema_of  # noqa: PLC0415 - same
+    from server.schema import schema as joined  # noqa: PLC0415 - the schema takes a while to load
+
+    settings = _settings(data=data, database=database)
+    try:
+        documents = trusted.read(manifest, schema_of(joined))
+    except trusted.ManifestRefused as error:
+        raise _refuse(str(error)) from None
+    if dry_run:
+        typer.echo(f"{len(documents)} documents could be published")
+        return
+    typer.echo(_with_database(settings, trusted.publish(documents), instead=_BY_SERVER))
+
+
+_BY_SERVER = "publish through the server that runs, with the mutation publishDocuments as a manager"
+
+
+@documents_cli.command("list")
+def list_documents(data: DataOption = None, database: DatabaseOption = None) -> None:
+    """Lists the documents, withdrawn ones included."""
+    from server.edge import trusted_commands as trusted  # noqa: PLC0415 - only these commands need it
+
+    settings = _settings(data=data, database=database)
+    typer.echo(_with_database(settings, trusted.listed(), writable=False))
+
+
+@documents_cli.command("withdraw")
+def withdraw_document(
+    document_id: Annotated[str, typer.Argument(help="Its id: the SHA-256 of its text.")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Publishes a document no longer; servers that run stop answering it within a minute."""
+    from server.edge import trusted_commands as trusted  # noqa: PLC0415 - only these commands need it
+
+    settings = _settings(data=data, database=database)
+    try:
+        typer.echo(_with_database(settings, trusted.withdraw(document_id)))
+    except trusted.ManifestRefused as error:
+        raise _refuse(str(error)) from None
 
 
 @cli.command("audit")

@@ -6,9 +6,11 @@ from strawberry.schema.config import StrawberryConfig
 from server.adjustments.graphql import AdjustmentMutations, AdjustmentQueries
 from server.audit.graphql import AuditQueries
 from server.cards.graphql import Card, CardMutations
+from server.edge import sizing
 from server.edge.executing import schema_of
 from server.edge.scalars import SCALARS
 from server.edge.subscribing import read_when_delivered
+from server.edge.trusted_mutation import DocumentMutations
 from server.enrolment.firebase_mutation import FirebaseMutations
 from server.enrolment.graphql import EnrolmentMutations
 from server.households.graphql import HouseholdMutations
@@ -19,6 +21,7 @@ from server.members.key_mutations import KeyMutations, KeyQueries
 from server.members.password_mutations import PasswordMutations
 from server.members.session_mutations import SessionMutations, SessionQueries
 from server.membership.graphql import Member, MembershipQueries
+from server.membership.session_mutations import MemberSessionMutations
 from server.membership.subscription import MembershipSubscriptions
 from server.merging.graphql import MergingMutations, MergingQueries
 from server.payments.graphql import PaymentMutations
@@ -30,6 +33,7 @@ from server.purchases.graphql import PurchaseMutations
 from server.purchases.purchase_type import Purchase, PurchaseQueries
 from server.purchases.return_mutation import ReturnMutations
 from server.rewards.graphql import RewardMutations, Voucher
+from server.sizes import STATED
 from server.transfers.graphql import TransferMutations
 
 
@@ -58,6 +62,7 @@ class Mutation(
     FirebaseMutations,
     MemberMutations,
     SessionMutations,
+    MemberSessionMutations,
     KeyMutations,
     PasswordMutations,
     CardMutations,
@@ -72,6 +77,7 @@ class Mutation(
     ImportMutations,
     MergingMutations,
     ProgrammeMutations,
+    DocumentMutations,
 ):
     """The root of mutations."""
 
@@ -87,8 +93,9 @@ schema = strawberry.Schema(
     Query,
     Mutation,
     Subscription,
-    types=[Member, Card, Voucher, Purchase, Payout, Programme],
+    types=[Member, Card, Voucher, Purchase, Payout, Programme, *sizing.DIRECTIVES],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 """Operations on it are run by `server.edge.executing`."""
 read_when_delivered(schema_of(schema))
+sizing.state(schema, STATED)

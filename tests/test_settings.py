@@ -65,6 +65,25 @@ def test_the_environment_counts_and_an_option_counts_more(monkeypatch: pytest.Mo
             {"MODE": "production", "ISSUER": "https://x.example", "SIMULATED_TIME": "accept"},
             "LAUREL_SIMULATED_TIME=accept is refused in production",
         ),
+        ({"HOSTS": "a.example, b c"}, "LAUREL_HOSTS: 'b c' is no host"),
+        ({"ORIGINS": "https://a.example/"}, "LAUREL_ORIGINS: 'https://a.example/' is no origin, "),
+        (
+            {"MODE": "production", "ISSUER": "https://x.example", "ORIGINS": "*"},
+            "LAUREL_ORIGINS=* is refused in production: list the origins",
+        ),
+        (
+            {"MODE": "production", "ISSUER": "https://"},
+            "LAUREL_HOSTS is missing: LAUREL_ISSUER has no host that ",
+        ),
+        ({"TRUSTED_PROXIES": "*"}, "LAUREL_TRUSTED_PROXIES: '*' does not appear to be an IPv4 or"),
+        (
+            {"TRUSTED_PROXIES": "10.0.0.1/8"},
+            "LAUREL_TRUSTED_PROXIES: 10.0.0.1/8 has host bits set",
+        ),
+        (
+            {"CONNECTIONS": "9"},
+            "LAUREL_CONNECTIONS: Input should be greater than or equal to 10",
+        ),
     ],
     ids=[
         "port",
@@ -75,6 +94,13 @@ def test_the_environment_counts_and_an_option_counts_more(monkeypatch: pytest.Mo
         "audit",
         "issuer",
         "simulated time",
+        "hosts",
+        "origins",
+        "any origin",
+        "an issuer without a host",
+        "any proxy",
+        "no network",
+        "connections",
     ],
 )
 def test_a_wrong_one_is_named(
@@ -158,3 +184,13 @@ def test_firebases_library_hears_of_the_emulator_from_the_settings_alone(
     assert tell_firebase(Settings(firebase_project="demo-laurel"))
     assert EMULATOR_VARIABLE not in os.environ
     assert not tell_firebase(Settings())
+
+
+def test_lists_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAUREL_HOSTS", "a.example, b.example:8443,")
+    monkeypatch.setenv("LAUREL_ORIGINS", "https://app.example.com,capacitor://localhost")
+    monkeypatch.setenv("LAUREL_TRUSTED_PROXIES", "10.0.0.0/8, ::1")
+    settings = read()
+    assert settings.hosts == ("a.example", "b.example:8443")
+    assert settings.origins == ("https://app.example.com", "capacitor://localhost")
+    assert settings.trusted_proxies == ("10.0.0.0/8", "::1")

@@ -63,7 +63,7 @@ _TAKE = """
     WHERE attempt_limits.used_up_until <= $5
 """
 _FIND = "SELECT used_up_until FROM attempt_limits WHERE name_hash = $1"
-_GIVE_BACK_ALL = "DELETE FROM attempt_limits WHERE name_hash = $1 AND used_up_until <= $2"
+_FORGET_ONE = "DELETE FROM attempt_limits WHERE name_hash = $1 AND used_up_until <= $2"
 _GIVE_BACK = "UPDATE attempt_limits SET used_up_until = used_up_until - $1 WHERE name_hash = $2"
 _FORGIVE = "DELETE FROM attempt_limits WHERE name_hash = $1"
 _FORGET = """
@@ -162,8 +162,8 @@ async def give_back(rule: AttemptRule, whom: str) -> None:
 
 async def _give_back(rule: AttemptRule, name_hash: str) -> None:
     async with sql.transaction():
-        if not await sql.execute(_GIVE_BACK_ALL, name_hash, system_now() + rule._each):
-            await sql.execute(_GIVE_BACK, rule._each, name_hash)
+        await sql.execute(_GIVE_BACK, rule._each, name_hash)
+        await sql.execute(_FORGET_ONE, name_hash, system_now())
 
 
 async def check(rule: AttemptRule, whom: str) -> None:

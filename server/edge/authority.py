@@ -14,10 +14,6 @@ from server.edge.context import Context
 from server.edge.refusing import RequestRefused
 from server.principal import Principal, PrincipalKind
 
-RECHECK_SECONDS = 10.0
-"""How often a stream that delivers nothing asks: announcements of an end come sooner, but one may
-get lost."""
-
 Identify = Callable[[str | None], Awaitable[Principal | None]]
 """From an Authorization header to the caller; None if the credentials are not accepted."""
 
@@ -57,9 +53,13 @@ class Authority:
         *,
         identify: Identify,
         watch: Watch = nothing_to_watch,
-        recheck_seconds: float = RECHECK_SECONDS,
+        recheck_seconds: float,
     ) -> None:
-        """`context` has the principal whom `authorization` has just identified."""
+        """`context` has the principal whom `authorization` has just identified.
+
+        While nothing is delivered the session is asked for every `recheck_seconds`: `watch` tells
+        of its end sooner, but what it tells may get lost.
+        """
         self._context = context
         self._principal = context.principal
         self._authorization = authorization

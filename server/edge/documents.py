@@ -1,38 +1,35 @@
-"""Documents made ready once: scanned, parsed, limited, validated and planned.
+"""Documents made ready once: scanned, parsed, limited, planned and validated.
 
-What has been prepared is kept by its text, so that an operation which recurs costs a look-up.
+What recurs is kept, so that it costs a look-up. A text is kept when it is seen for the second time:
+what is sent only once never pushes out what everybody sends.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from graphql import (
-    DocumentNode,
-    GraphQLError,
-    GraphQLSchema,
-    GraphQLSyntaxError,
-    OperationDefinitionNode,
-    parse,
-    specified_rules,
-    validate,
-)
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse
 
+from server import clock
+from server.clock import Instant
 from server.edge import scanning
-from server.edge.limits import DocumentLimits
-from server.edge.planning import OperationPlan, plan_operation
+from server.edge.limits import TRUSTED, DocumentLimits
+from server.edge.planning import OperationPlan, Planner
 from server.edge.refusing import DocumentRefused, RequestRefused
-from server.edge.requests import GraphQLRequest
-
-MAXIMUM_ERRORS = 5
-"""Of one document: each further one costs the server more than it tells."""
-_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+from server.edge.requests import GraphQLRequest, hash_of
+from server.edge.sizing import sizes_of
+from server.edge.validating import errors_in, with_one_of
 
 FindTrusted = Callable[[str], Awaitable[str | None]]
 """From a hash to the text that the operator has published under it."""
+Pay = Callable[[int], None]
+"""Called with the cost of the work that a document makes, before it is done; may refuse it."""
+
+CHARACTERS_PER_COST = 100
+TRUSTED_FOR = 30 * clock.MICROSECONDS_PER_SECOND
+"""How long a published document is used before it is asked again whether it still is."""
+UNKNOWN_FOR = clock.MICROSECONDS_PER_SECOND
+"""How long nobody asks again for a hash that was not published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,7 @@ class PreparedDocument:
     sha256: str
     document: DocumentNode
     plans: dict[str, OperationPlan]
+    tokens: int
     is_trusted: bool
 
     def plan(self, operation_name: str | None) -> OperationPlan:
@@ -54,8 +52,94 @@ class PreparedDocument:
         return self.plans[operation_name]
 
 
+class Preparing:
+    """Makes documents ready for one schema."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self.schema = with_one_of(schema)
+        self._planner = Planner(schema, sizes_of(schema))
+
+    def prepared(
+        self,
+        text: str,
+        limits: DocumentLimits,
+        *,
+        is_trusted: bool = False,
+        shows_suggestions: bool = False,
+    ) -> PreparedDocument:
+        """The document. Raises RequestRefused if it exceeds a limit or is not valid."""
+        tokens = scanning.check(text, limits)
+        document = _parsed(text)
+        plans = self._planner.planned(document, limits)
+        errors = errors_in(self.schema, document, limits, shows_suggestions=shows_suggestions)
+        if errors:
+            raise DocumentRefused("GRAPHQL_VALIDATION_FAILED", errors, status=422)
+        if not plans:
+            raise RequestRefused("OPERATION_RESOLUTION_FAILURE", "request.operation", status=422)
+        by_name = {plan.name or "": plan for plan in plans}
+        return PreparedDocument(hash_of(text), document, by_name, tokens, is_trusted)
+
+
+class _Kept:
+    """Prepared documents by their hash, the least recently used dropped for the newest: bounded in
+    number and, by their tokens, in memory."""
+
+    def __init__(self, documents: int, tokens: int) -> None:
+        self._kept: OrderedDict[str, tuple[PreparedDocument, Instant]] = OrderedDict()
+        self._documents = documents
+        self._tokens_left = tokens
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, sha256: str) -> tuple[PreparedDocument, Instant] | None:
+        """The document, and when it was put here."""
+        found = self._kept.get(sha256)
+        if found is not None:
+            self._kept.move_to_end(sha256)
+        return found
+
+    def put(self, prepared: PreparedDocument) -> None:
+        """Keep it."""
+        self.drop(prepared.sha256)
+        self._kept[prepared.sha256] = prepared, clock.system_now()
+        self._tokens_left -= prepared.tokens
+        while len(self._kept) > 1 and (len(self._kept) > self._documents or self._tokens_left < 0):
+            self.drop(next(iter(self._kept)))
+
+    def drop(self, sha256: str) -> None:
+        """Keep it no longer."""
+        dropped = self._kept.pop(sha256, None)
+        if dropped is not None:
+            self._tokens_left += dropped[0].tokens
+
+
+class _Seen:
+    """The hashes of late, with the instant of each; the oldest dropped for the newest."""
+
+    def __init__(self, capacity: int) -> None:
+        self._seen: OrderedDict[str, Instant] = OrderedDict()
+        self._capacity = capacity
+
+    def at(self, sha256: str) -> Instant | None:
+        """When it was last seen."""
+        return self._seen.get(sha256)
+
+    def add(self, sha256: str) -> None:
+        """It is seen now."""
+        self._seen[sha256] = clock.system_now()
+        self._seen.move_to_end(sha256)
+        if len(self._seen) > self._capacity:
+            self._seen.popitem(last=False)
+
+
 class Documents:
-    """The documents of one app."""
+    """The documents of one app.
+
+    `hits` counts the requests whose document was ready, `misses` those for which it was made ready
+    or refused. With `registers` callers may register texts under their hash, as Apollo's clients
+    do; these are never trusted.
+    """
 
     def __init__(
         self,
@@ -63,75 +147,99 @@ class Documents:
         *,
         limits: DocumentLimits | None = None,
         find_trusted: FindTrusted | None = None,
-        capacity: int = 500,
+        registers: bool = True,
+        capacity: int = 1_000,
+        capacity_tokens: int = 100_000,
     ) -> None:
-        self.schema = schema
         self.limits = limits or DocumentLimits()
+        self.hits = self.misses = 0
+        self._preparing = Preparing(schema)
         self._find_trusted = find_trusted
-        self._prepared: OrderedDict[tuple[str, bool], PreparedDocument] = OrderedDict()
-        self._trusted: dict[str, PreparedDocument] = {}
-        self._capacity = capacity
+        self._registers = registers
+        self._recurring = _Kept(capacity, capacity_tokens)
+        self._registered = _Kept(capacity, capacity_tokens)
+        self._trusted = _Kept(capacity * 2, capacity_tokens * 2)
+        self._seen_once = _Seen(capacity * 10)
+        self._unknown = _Seen(capacity)
+
+    def __len__(self) -> int:
+        return len(self._recurring) + len(self._registered) + len(self._trusted)
 
     async def prepared(
-        self, request: GraphQLRequest, *, shows_suggestions: bool = False
+        self, request: GraphQLRequest, *, shows_suggestions: bool = False, pay: Pay | None = None
     ) -> PreparedDocument:
-        """The request's document. Raises RequestRefused."""
+        """The request's document. Raises RequestRefused, by what `pay` raises too."""
+        paid = pay or (lambda _cost: None)
+        text = request.query
+        sha256 = request.sha256 or hash_of(text or "")
         if request.sha256 is not None:
-            return await self._by_hash(request)
-        assert request.query is not None
-        return self._by_text(request.query, shows_suggestions=shows_suggestions)
-
-    async def _by_hash(self, request: GraphQLRequest) -> PreparedDocument:
-        sha256 = request.sha256 or ""
-        known = self._trusted.get(sha256)
-        if known is not None:
-            return known
-        body = await self._find_trusted(sha256) if self._find_trusted else None
-        if body is None:
-            raise RequestRefused(
-                "PERSISTED_QUERY_NOT_FOUND", "request.document_unknown", status=404
-            )
-        prepared = self._prepare(body, is_trusted=True, shows_suggestions=False)
-        self._trusted[sha256] = prepared
+            if text is not None and hash_of(text) != sha256:
+                raise RequestRefused("PERSISTED_QUERY_MISMATCH", "request.hash_mismatch")
+            known = self._registered.get(sha256) if request.is_automatic else None
+            published = None if known else await self._published(sha256, paid)
+            if published is not None:
+                return published
+            if text is None and known is None:
+                raise _unknown(is_automatic=request.is_automatic)
+        found = self._recurring.get(sha256) or self._registered.get(sha256)
+        if found is not None:
+            self.hits += 1
+            return found[0]
+        assert text is not None
+        prepared = self._made(text, paid, shows_suggestions=shows_suggestions)
+        if request.is_automatic and self._registers:
+            self._registered.put(prepared)
+        elif self._seen_once.at(sha256) is not None:
+            self._recurring.put(prepared)
+        self._seen_once.add(sha256)
         return prepared
 
-    def _by_text(self, text: str, *, shows_suggestions: bool) -> PreparedDocument:
-        key = (text, shows_suggestions)
-        known = self._prepared.get(key)
-        if known is not None:
-            self._prepared.move_to_end(key)
-            return known
-        prepared = self._prepare(text, is_trusted=False, shows_suggestions=shows_suggestions)
-        self._prepared[key] = prepared
-        if len(self._prepared) > self._capacity:
-            self._prepared.popitem(last=False)
-        return prepared
-
-    def _prepare(self, text: str, *, is_trusted: bool, shows_suggestions: bool) -> PreparedDocument:
-        scanning.check(text, self.limits)
-        document = _parsed(text)
-        operations = [
-            one for one in document.definitions if isinstance(one, OperationDefinitionNode)
-        ]
-        plans = {
-            "" if one.name is None else one.name.value: plan_operation(
-                self.schema, document, one, self.limits
-            )
-            for one in operations
-        }
-        errors = validate(
-            self.schema,
-            document,
-            _RULES,
-            max_errors=MAXIMUM_ERRORS,
-            hide_suggestions=not shows_suggestions,
+    def _made(
+        self, text: str, paid: Pay, *, is_trusted: bool = False, shows_suggestions: bool = False
+    ) -> PreparedDocument:
+        self.misses += 1
+        paid(1 + min(len(text), self.limits.characters) // CHARACTERS_PER_COST)
+        return self._preparing.prepared(
+            text,
+            TRUSTED if is_trusted else self.limits,
+            is_trusted=is_trusted,
+            shows_suggestions=shows_suggestions,
         )
-        if errors:
-            raise DocumentRefused("GRAPHQL_VALIDATION_FAILED", errors, status=422)
-        if not operations:
-            raise RequestRefused("OPERATION_RESOLUTION_FAILURE", "request.operation", status=422)
-        sha256 = hashlib.sha256(text.encode()).hexdigest()
-        return PreparedDocument(sha256, document, plans, is_trusted)
+
+    async def _published(self, sha256: str, paid: Pay) -> PreparedDocument | None:
+        """The document that the operator has published under the hash."""
+        found = self._trusted.get(sha256)
+        if found is not None and _is_recent(found[1], TRUSTED_FOR):
+            self.hits += 1
+            return found[0]
+        asked_at = self._unknown.at(sha256)
+        if self._find_trusted is None or (asked_at and _is_recent(asked_at, UNKNOWN_FOR)):
+            return None
+        paid(1)
+        text = await self._find_trusted(sha256)
+        if text is None:
+            self._trusted.drop(sha256)
+            self._unknown.add(sha256)
+            return None
+        found = self._trusted.get(sha256)  # another request may have been faster
+        if found is None:
+            prepared = self._made(text, paid, is_trusted=True)
+        else:
+            self.hits += 1
+            prepared = found[0]
+        self._trusted.put(prepared)
+        return prepared
+
+
+def _is_recent(at: Instant, microseconds: int) -> bool:
+    return abs(clock.system_now() - at) < microseconds
+
+
+def _unknown(*, is_automatic: bool) -> RequestRefused:
+    code = "PERSISTED_QUERY_NOT_FOUND"
+    if is_automatic:
+        return RequestRefused(code, "request.persisted_query_unknown", status=404)
+    return RequestRefused(code, "request.document_unknown", status=404)
 
 
 def _parsed(text: str) -> DocumentNode:

@@ -105,16 +105,21 @@ class Operations:
         not carry it. Raises RequestRefused.
         """
         may_introspect = self.policy.may_introspect(context.principal)
+        self.budgets.check_variables(context, request.variables)
         with span("graphql.prepare"):
-            prepared = await self.documents.prepared(request, shows_suggestions=may_introspect)
+            prepared = await self.documents.prepared(
+                request,
+                shows_suggestions=may_introspect,
+                pay=partial(self.budgets.charge, context),
+            )
         plan = prepared.plan(request.operation_name)
         allows(plan.kind)
         if plan.introspects and not may_introspect:
             raise RequestRefused("INTROSPECTION_NOT_ALLOWED", "request.introspection", status=403)
         self._check_trust(prepared, context)
-        cost = plan.cost(request.variables)
-        note_operation(plan.kind, plan.root_fields, name=plan.name, cost=cost)
-        taken = self.budgets.take(context, cost)
+        estimate = plan.estimated(request.variables)
+        note_operation(plan.kind, plan.root_fields, name=plan.name, cost=estimate.cost)
+        taken = self.budgets.take(context, estimate)
         return Planned(prepared, plan, request.variables, taken)
 
     def _check_trust(self, prepared: PreparedDocument, context: Context) -> None:
@@ -151,12 +156,18 @@ class Operations:
             return
         try:
             async for event in source:
-                fresh = await renewed()
-                run = partial(_run, self._executor(planned, fresh, event))
-                result = await self._in_time(partial(delivered, event, run))
-                yield self._shown(result, fresh, None)
+                yield await self._event(planned, event, renewed)
         finally:
             await source.aclose()  # type: ignore[attr-defined] # generators, all of them
+
+    async def _event(
+        self, planned: Planned, event: object, renewed: Callable[[], Awaitable[Context]]
+    ) -> Answer:
+        """One event's response; apart, so that nothing of it is kept until the next one."""
+        fresh = await renewed()
+        run = partial(_run, self._executor(planned, fresh, event))
+        result = await self._in_time(partial(delivered, event, run))
+        return self._shown(result, fresh, None)
 
     def _executor(self, planned: Planned, context: Context, root: Any = None) -> Executor[Any]:
         built = self._executor_class.build(

@@ -221,7 +221,13 @@ class GraphQLEndpoint:
     def _authority(self, request: Request, context: Context) -> Authority:
         identify = identified_by(self._authenticate)
         shown = request.headers.get("authorization")
-        return Authority(context, shown, identify=identify, watch=self._watch)
+        return Authority(
+            context,
+            shown,
+            identify=identify,
+            watch=self._watch,
+            recheck_seconds=self._streams.limits.recheck_seconds,
+        )
 
     def _subscription(self, request: Request, planned: Planned, context: Context) -> EventStream:
         authority = self._authority(request, context)

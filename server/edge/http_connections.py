@@ -44,6 +44,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._body_bytes = 0
         self._is_surplus = False
         self._refused: RequestRefused | None = None
+        self._declined: bytes | None = None  # the head of a request for an upgrade, without that
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, unless there are far too many."""
@@ -131,10 +132,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._expect_head()
         was_head = self._phase is _Phase.HEAD
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._upgrade()
-            return
+            self._feed(data)
         except httptools.HttpParserError:
             self.send_400_response("")
             return
@@ -149,14 +147,18 @@ class BoundedHttp(HttpToolsProtocol):
         self._since = self.loop.time()
         self._head_bytes = self._field_bytes = 0
 
-    def _upgrade(self) -> None:
-        if self._should_upgrade():
-            self.handle_websocket_upgrade()
-        elif self._is_at_rest:
-            self.transport.close()
-        else:
-            # The parser reads nothing after it, so this answer is the connection's last.
-            self.cycle.keep_alive = False
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._declined is None:
+                self.handle_websocket_upgrade()
+                return
+            # The parser takes the rest for the other protocol, though it is this request's body.
+            head, self._declined = self._declined, None
+            self.parser = httptools.HttpRequestParser(self)
+            self._field_bytes = 0
+            self._feed(head + data[upgrade.args[0] :])
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over."""
@@ -197,10 +199,26 @@ class BoundedHttp(HttpToolsProtocol):
         if len(self.pipeline) >= self.guard.bounds.pipelined_requests:
             self.transport.abort()
             self._refuse(_malformed())
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            self._declined = self._head_without_upgrade()
+            return
         super().on_headers_complete()
         self._phase = _Phase.BODY
         self._since = self.loop.time()
         self._body_bytes = 0
+
+    def _head_without_upgrade(self) -> bytes:
+        """What a client would have sent that has never heard of the other protocol."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(_malformed())
+        version = self.parser.get_http_version().encode()
+        fields = [
+            b"%b: %b\r\n" % field
+            for field in self.headers
+            if field[0] not in (b"upgrade", b"connection", b"http2-settings")
+        ]
+        return b"".join((method, b" ", self.url, b" HTTP/", version, b"\r\n", *fields, b"\r\n"))
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -209,6 +227,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is there."""
+        if self._declined is not None:
+            return
         self._phase = _Phase.IDLE if self._is_at_rest else _Phase.NOTHING
         self._since = self.loop.time()
         super().on_message_complete()

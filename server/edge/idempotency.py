@@ -8,6 +8,7 @@ guessing what was sent.
 """
 
 import hmac
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
@@ -87,7 +88,11 @@ async def content_hash(content: Any) -> str:
     not change the hash of what was sent before it.
     """
     plain = _without_nulls(msgspec.to_builtins(content, enc_hook=_encodable))
-    return await _keyed_hash(_CONTENT_CONTEXT, msgspec.json.encode(plain, order="deterministic"))
+    try:
+        canonical = msgspec.json.encode(plain, order="deterministic")
+    except UnicodeEncodeError:  # half of a surrogate pair, which the verb refuses in its own words
+        canonical = json.dumps(plain, sort_keys=True).encode()
+    return await _keyed_hash(_CONTENT_CONTEXT, canonical)
 
 
 async def caller_hash(whom: str) -> str:

@@ -33,7 +33,7 @@ class DocumentLimits:
     aliases: int = 30
     secrets: int = 5  # attempts at something that is guarded by a secret
     introspected: int = 60_000  # values of the schema that describes itself, estimated
-    overlaps: int = 5_000  # comparisons of fields that would stand at the same place of an answer
+    overlaps: int = 4_000  # comparisons of fields that would stand at the same place of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class VariableLimits:
 
     variables: int = 100
     depth: int = 32  # lists and objects in one another
-    values: int = 100_000
+    values: int = 2_000
 
 
 TRUSTED = DocumentLimits(

@@ -3,6 +3,7 @@
 The same object arrives as a POST's body, as a GET's parameters or in a WebSocket's message.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,12 @@ class GraphQLRequest:
     sha256: str | None  # hexadecimal, lower case
     operation_name: str | None
     variables: Mapping[str, Any]
+    is_automatic: bool = False  # the hash came as Apollo's automatic persisted queries send it
+
+
+def hash_of(text: str) -> str:
+    """The SHA-256 of a document's text in UTF-8, hexadecimal."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def read(body: object) -> GraphQLRequest:
@@ -37,9 +44,10 @@ def read(body: object) -> GraphQLRequest:
     variables = _optional(body, "variables", dict) or {}
     extensions = _optional(body, "extensions", dict) or {}
     sha256 = _hash_of(body, extensions)
+    is_automatic = sha256 is not None and body.get("documentId") is None
     if query is None and sha256 is None:
         raise _malformed("BAD_REQUEST", "request.query_missing")
-    return GraphQLRequest(query, sha256, operation_name or None, variables)
+    return GraphQLRequest(query, sha256, operation_name or None, variables, is_automatic)
 
 
 def _malformed(code: str, key: str, name: str = "") -> RequestRefused:

@@ -33,9 +33,12 @@ _TOKEN = re.compile(
 )
 
 
-def check(text: str, limits: DocumentLimits) -> None:
-    """Raise RequestRefused if the text is longer, has more tokens or directives, or nests deeper,
-    than the limits allow."""
+def check(text: str, limits: DocumentLimits) -> int:
+    """The number of tokens, which is right for a text that can be parsed.
+
+    Raises RequestRefused if the text is longer, has more tokens or directives, or nests deeper,
+    than the limits allow.
+    """
     tokens = comments = nesting = directives = 0
     match = _TOKEN.scanner(text, 0, limits.characters).match  # type: ignore[attr-defined] # not in typeshed
     while (found := match()) is not None:
@@ -73,6 +76,7 @@ def check(text: str, limits: DocumentLimits) -> None:
             requested=directives,
             allowed=limits.directives,
         )
+    return tokens
 
 
 def check_variables(values: Mapping[str, Any], limits: VariableLimits) -> None:
@@ -84,10 +88,11 @@ def check_variables(values: Mapping[str, Any], limits: VariableLimits) -> None:
             requested=len(values),
             allowed=limits.variables,
         )
-    count, depth = 0, 0
     level: list[Any] = [*values.values()]
-    while level:
-        count += len(level)
+    count, depth = len(level), 0
+    while True:
+        inner = [value for value in level if type(value) is list or type(value) is dict]
+        count += sum(map(len, inner))
         if count > limits.values:
             raise exceeded(
                 "TOO_MANY_VALUES",
@@ -95,6 +100,9 @@ def check_variables(values: Mapping[str, Any], limits: VariableLimits) -> None:
                 requested=limits.values + 1,
                 allowed=limits.values,
             )
+        if not inner:
+            return
+        depth += 1
         if depth > limits.depth:
             raise exceeded(
                 "VARIABLES_TOO_DEEP",
@@ -102,16 +110,6 @@ def check_variables(values: Mapping[str, Any], limits: VariableLimits) -> None:
                 requested=depth,
                 allowed=limits.depth,
             )
-        level = _within(level)
-        depth += 1
-
-
-def _within(level: list[Any]) -> list[Any]:
-    inner: list[Any] = []
-    for value in level:
-        kind = type(value)
-        if kind is list:
-            inner += value
-        elif kind is dict:
-            inner += value.values()
-    return inner
+        level = []
+        for value in inner:
+            level += value if type(value) is list else value.values()

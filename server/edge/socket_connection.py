@@ -6,8 +6,9 @@ close the socket says so once; then everything of it is cancelled.
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -80,7 +81,7 @@ class Socket:
 
     async def run(self) -> CloseCode | None:
         """Serve until one side closes; the code that the server closed with, None if it did not."""
-        for work in (self._read(), self._await_init(), self._ping()):
+        for work in (self._read, self._await_init, self._ping):
             self._start(work)
         closed: Closed | None = None
         try:
@@ -96,16 +97,16 @@ class Socket:
                 await asyncio.wait(self._tasks)
         return None if closed is None else closed.code
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do a part of the socket's work; its failure is the socket's end."""
         try:
-            await work
+            await work()
         except Closed as closed:
             self._ends_with(closed)
         except ClientGone:
@@ -225,7 +226,7 @@ class Socket:
         authority = await self._serving.authority(payload)
         await self.send(socket_messages.acknowledgement(_expiry(authority)))
         self._authority = authority
-        self._start(self._await_authority_end(authority))
+        self._start(partial(self._await_authority_end, authority))
 
     async def _answer_ping(self, payload: Mapping[str, Any] | None) -> None:
         if payload is not None and self._authority is not None and "authorization" in payload:
@@ -250,7 +251,7 @@ class Socket:
             return
         operation = Operation(message.id, request)
         self._operations[message.id] = operation
-        operation.task = self._start(self._run(operation, self._authority))
+        operation.task = self._start(partial(self._run, operation, self._authority))
 
     async def _run(self, operation: Operation, authority: Authority) -> None:
         try:

@@ -7,7 +7,7 @@ each operation and each event.
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -94,7 +94,8 @@ class _Visit:
             return await Socket(websocket, self, self._streams.limits).run()
 
     async def _close(self, code: CloseCode, reason: str) -> CloseCode:
-        await self._websocket.close(code, reason)
+        with suppress(RuntimeError):  # closed already, for frames that are none
+            await self._websocket.close(code, reason)
         return code
 
     def leave(self) -> None:
@@ -122,7 +123,11 @@ class _Visit:
         self._streams.beginning.leave(self._address)
         self._is_beginning = False
         return Authority(
-            context, shown, identify=self._endpoint.identify, watch=self._endpoint.watch
+            context,
+            shown,
+            identify=self._endpoint.identify,
+            watch=self._endpoint.watch,
+            recheck_seconds=self._streams.limits.recheck_seconds,
         )
 
     async def answer(self, operation: Operation, socket: Socket, authority: Authority) -> None:
@@ -168,9 +173,7 @@ class _Visit:
             finally:
                 taken_ns = time.perf_counter_ns() - start_ns
                 self._streams.metrics.count(observed, seconds=taken_ns / 1e9)
-                log_operation(
-                    observed, context, transport=TRANSPORT, microseconds=taken_ns // 1000
-                )
+                log_operation(observed, context, transport=TRANSPORT, microseconds=taken_ns // 1000)
         return planned, context, answer
 
 

@@ -29,6 +29,7 @@ class StreamLimits:
     silent_seconds: float = 75  # three pings that nobody answered
     send_seconds: float = 10  # without any progress
     close_seconds: float = 2  # for a client that does not read, to be told why it is dropped
+    recheck_seconds: float = 10  # between questions whether a quiet stream's session still stands
     comment_seconds: float = 12  # between comments that keep an event stream open
 
 

@@ -68,6 +68,6 @@ def websocket_options(guard: Guard) -> dict[str, Any]:
         "ws": BoundedWebSocket.within(guard),
         "ws_max_size": MAXIMUM_MESSAGE_BYTES,
         "ws_per_message_deflate": False,
-        "ws_ping_interval": 20.0,
-        "ws_ping_timeout": 20.0,
+        # The protocol's own pings, which wait longer: a slow client has much to read before each.
+        "ws_ping_interval": None,
     }

@@ -211,7 +211,9 @@ def connecting(address: Address) -> Connect:
     """What opens a connection for announcements: no commit of theirs waits for the disk."""
 
     async def connect() -> Any:
-        return await database.connection(address, synchronous_commit="off")
+        return await database.connection(
+            address, synchronous_commit="off", application_name="laurel live"
+        )
 
     return connect
 

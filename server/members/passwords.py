@@ -27,7 +27,7 @@ WAITING_LIMIT = 256
 WAITING_SECONDS = 30
 """How long a password waits to be checked, the check included."""
 NICENESS = 10
-"""Of the threads that hash, on Linux, where each has its own."""
+"""By how much the threads that hash are nicer than the others, on Linux, where each has its own."""
 
 
 def _usable_processors() -> int:
@@ -51,7 +51,9 @@ _hasher = PasswordHasher(time_cost=ITERATIONS, memory_cost=MEMORY_KIB, paralleli
 
 def _be_nice() -> None:
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        own = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, own + NICENESS))
 
 
 _pool = ThreadPoolExecutor(

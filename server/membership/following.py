@@ -103,7 +103,7 @@ class Following:
         return {self._asked_for, self.member_id}
 
     async def _until_changed(self, last: Delivery) -> None:
-        while True:
+        while self.member_id in self._standings:  # else whoever is shown now was not listened to
             heard = await self._heard()
             if heard is None or heard.changes == {_PROGRAMME}:
                 await _pace.turn()

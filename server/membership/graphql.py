@@ -229,9 +229,7 @@ async def own_member(context: Context) -> Member:
     """The signed-in member. Raises a GraphQLError for an account that belongs to none."""
     profile = await context.loader(_profiles).load(context.principal.member_id or 0)
     if profile is None:
-        raise GraphQLError(
-            "This account belongs to no member.", extensions={"code": "FORBIDDEN"}
-        )
+        raise GraphQLError("This account belongs to no member.", extensions={"code": "FORBIDDEN"})
     return _shown(profile)
 
 

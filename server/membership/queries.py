@@ -16,6 +16,8 @@ _MARKS = (
     _LATEST.format(column="id", table="purchase_returns"),
     _LATEST.format(column="status_changed_at", table="cards"),
     _LATEST.format(column="reported_lost_at", table="cards"),
+    "(SELECT CAST(SUM((id % 1000003) * LENGTH(status)) AS BIGINT) FROM cards"
+    " WHERE member_id = m.id)",
     _LATEST.format(column="id", table="payments"),
     _LATEST.format(column="cancelled_at", table="payments"),
     _LATEST.format(column="id", table="vouchers"),

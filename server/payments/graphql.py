@@ -8,8 +8,7 @@ import strawberry
 
 from server import clock
 from server.clock import Instant
-from server.edge import nodes
-from server.edge import attempts
+from server.edge import attempts, nodes
 from server.edge.context import Info
 from server.edge.mutation import write_once
 from server.edge.permissions import access, mutation

@@ -284,7 +284,7 @@ class PurchaseReferenceInput:
 
 def purchase_reference(given: PurchaseReferenceInput) -> PurchaseReference:
     """The reference for the services."""
-    if given.id:
+    if isinstance(given.id, str):  # also an empty one, which is nothing's
         return PurchaseReference(id=nodes.number_of(given.id, "Purchase"))
     return PurchaseReference(external_id=given.external_id or "")
 

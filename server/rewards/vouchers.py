@@ -9,7 +9,7 @@ from server.members import service as members
 from server.money import POINTS
 from server.programme import service as programme
 from server.rewards import errors, models, rules
-from server.storage import sql
+from server.storage import changes, sql
 from server.storage.ids import new_id
 
 VOUCHER_RULE = "voucher"
@@ -76,13 +76,19 @@ async def usable_voucher(reference: VoucherReference) -> VoucherView:
 async def use(voucher: VoucherView, amount_minor: int) -> VoucherView:
     """Use so much of a voucher that `usable_voucher` has locked; at most what remains of it."""
     await sql.execute(models.USE_VOUCHER, amount_minor, voucher.id)
-    return await _locked(voucher.id)
+    return await _changed(voucher.id)
 
 
 async def refill(voucher_id: int, amount_minor: int) -> VoucherView:
     """Give back so much of what was used of a voucher, which can then be used again."""
     await sql.execute(models.REFILL_VOUCHER, amount_minor, voucher_id)
-    return await _locked(voucher_id)
+    return await _changed(voucher_id)
+
+
+async def _changed(voucher_id: int) -> VoucherView:
+    voucher = await _locked(voucher_id)
+    changes.note(changes.MEMBER, voucher.member_id)
+    return voucher
 
 
 async def _locked(voucher_id: int) -> VoucherView:

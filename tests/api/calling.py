@@ -268,7 +268,8 @@ def return_input(**changes: Any) -> Json:
 
 
 async def dump() -> dict[str, list[str]]:
-    """Every row of every table, but for the deployment's secrets, which are made when needed."""
+    """Every row of every table, but for the deployment's secrets, which are made when needed, and
+    the counts of attempts, which refusals are meant to leave."""
     names = await sql.fetch(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         if sql.engine() == "sqlite"
@@ -280,7 +281,7 @@ async def dump() -> dict[str, list[str]]:
             for row in await sql.fetch(f'SELECT * FROM "{name}"')  # noqa: S608 - our tables
         )
         for (name,) in names
-        if name != "shared_secrets"
+        if name not in ("shared_secrets", "attempt_limits")
     }
 
 

@@ -15,6 +15,7 @@ from server.storage import sql
 from server.storage.database import Address
 from tests.api import example
 from tests.api.calling import NOW, Api, Caller, enrolled
+from tests.members.letterbox import opened_letterbox
 from tests.programme.demo import demo_text
 
 SETTINGS = Settings(simulated_time=SimulatedTime.ACCEPT)
@@ -26,7 +27,10 @@ async def empty_api(database: Address) -> AsyncIterator[Api]:
     await members.prepare_keys(issuer=SETTINGS.token_issuer, audience=SETTINGS.audience)
     app = create_app(SETTINGS, opens_database=False)
     transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as client:
+    async with (
+        opened_letterbox(),
+        httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as client,
+    ):
         yield Api(client)
 
 

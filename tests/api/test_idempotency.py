@@ -10,6 +10,7 @@ from server.cards import service as cards
 from server.clock import Instant
 from server.edge.nodes import global_id
 from server.integrations import firebase
+from server.members import models
 from server.members import service as members
 from server.principal import Scope, StaffRole
 from server.storage import sql
@@ -31,6 +32,7 @@ from tests.api.contract import mutations, takes_key
 from tests.api.redeeming import give_points, rich
 from tests.households import living as households
 from tests.integrations.believing import Believing
+from tests.members.letterbox import code_for
 from tests.members.people import PASSWORD, PASSWORD_HASH
 from tests.payouts.paying import with_cashback
 from tests.programme.demo import demo_yaml
@@ -101,6 +103,57 @@ async def _session(api: Api) -> Case:
 
 case("refreshSession", "Session")(_session)
 case("signOut", "SignedOut")(_session)
+
+
+NEW_PASSWORD = "another horse battery"
+
+
+@case("changePassword", "PasswordChanged")
+async def _change_password(api: Api) -> Case:
+    callers = [await api.member() for _ in range(2)]
+    given = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
+    return Case(callers[0], given, {**given, "newPassword": "a third horse"}, callers[1], given)
+
+
+@case("requestPasswordReset", "PasswordResetRequested")
+async def _request_reset(api: Api) -> Case:
+    # Who asks is known by the address; what a known one gets, it gets after the answer.
+    ada, same, grace = ({"email": f"{name}@example.com"} for name in ("ada", "ADA", "grace"))
+    return Case(NOBODY, ada, same, NOBODY, grace)
+
+
+@case("resetPassword", "PasswordWasReset")
+async def _reset_password(api: Api) -> Case:
+    given: list[Json] = []
+    for _ in range(2):
+        address = await models.email_key_of((await api.member()).account_id)
+        given.append({"code": await code_for(address or ""), "newPassword": NEW_PASSWORD})
+    other = {**given[0], "newPassword": "a third horse"}
+    return Case(NOBODY, given[0], other, NOBODY, given[1])
+
+
+@case("signOutEverywhere", "SignedOutEverywhere")
+async def _sign_out_everywhere(api: Api) -> Case:
+    tokens = [{"refreshToken": (await api.member()).refresh_token} for _ in range(2)]
+    return Case(NOBODY, tokens[0], {**tokens[0], "keepsThisSession": True}, NOBODY, tokens[1])
+
+
+@case("revokeSession", "SessionRevoked")
+async def _revoke_session(api: Api) -> Case:
+    callers = [await api.member() for _ in range(2)]
+    ids = []
+    for caller in (callers[0], *callers):
+        async with sql.transaction():
+            opened = await members.open_session(caller.account_id, "tablet")
+        ids.append({"sessionId": global_id("DeviceSession", opened.session_id)})
+    return Case(callers[0], ids[0], ids[1], callers[1], ids[2])
+
+
+@case("endMemberSessions", "MemberSessionsEnded")
+async def _end_member_sessions(api: Api) -> Case:
+    staff = [await api.staff(StaffRole.SUPPORT) for _ in range(2)]
+    given: list[Json] = [{"member": {"id": (await api.member()).id}} for _ in range(3)]
+    return Case(staff[0], given[0], given[1], staff[1], given[2])
 
 
 @case("enrolMember", "EnrolledMember")
@@ -383,6 +436,25 @@ async def _decide(api: Api) -> Case:
         told = await api.mutate("adjustBalance", given, asking)
         waiting.append({"adjustmentId": told["adjustment"]["id"]})
     return Case(deciding[0], waiting[0], waiting[1], deciding[1], waiting[2])
+
+
+@case("createApiKey", "ApiKeyCreated")
+async def _create_api_key(api: Api) -> Case:
+    callers = [await api.staff(StaffRole.MANAGER) for _ in range(2)]
+    till = {"name": "Till 1", "kind": "TILL"}
+    return Case(callers[0], till, {**till, "expiresAt": None}, callers[1], till)
+
+
+async def _of_api_key(api: Api) -> Case:
+    callers = [await api.staff(StaffRole.MANAGER) for _ in range(2)]
+    first, second, third = [
+        {"apiKeyId": global_id("ApiKey", (await api.key(*Scope)).account_id)} for _ in range(3)
+    ]
+    return Case(callers[0], first, second, callers[1], third)
+
+
+case("replaceApiKey", "ApiKeyReplaced")(_of_api_key)
+case("revokeApiKey", "ApiKeyRevoked")(_of_api_key)
 
 
 @case("approveAdjustment", "AdjustmentDecided")

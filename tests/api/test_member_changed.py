@@ -3,22 +3,29 @@ member."""
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from server import clock
 from server.clock import NEVER, Instant
+from server.edge.context import Context
+from server.edge.executing import Operations
+from server.edge.requests import GraphQLRequest
+from server.households import service as households
 from server.integrations.live import hub
 from server.ledger import service as ledger
 from server.membership.standing import standings
 from server.money import POINTS
+from server.principal import Principal, PrincipalKind, StaffRole
+from server.schema import schema
 from server.storage import changes, sql
-from tests.api.calling import SECOND, Api, Caller, purchase_input
+from tests.api.calling import SECOND, Api, Caller, enrolled, purchase_input, shown
 from tests.api.following import PATIENCE_SECONDS, Events, followed
 from tests.api.redeeming import give_points
-from tests.households.living import SPENDER, founded, written
-from tests.members.people import PASSWORD
+from tests.households.living import SPENDER, founded, invited, written
 
 
 async def _give(member_id: int, points: int, *, available_at: Instant | None = None) -> None:
@@ -39,12 +46,26 @@ async def _give(member_id: int, points: int, *, available_at: Instant | None = N
         journal.grant(member_id, grant)
 
 
-async def _until_idle(events: Events) -> None:
+async def _until_all_wait() -> None:
     """Whoever follows waits for the next hint: nothing is under way any more."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not all(one._waiting for one in hub._subscribers):
+        while not all(one._waiting and not one._waiting.done() for one in hub._subscribers):
             await asyncio.sleep(0.005)
+
+
+async def _until_idle(events: Events) -> None:
+    await _until_all_wait()
     assert events.delivered.empty()
+
+
+@pytest.fixture
+async def anna(api: Api) -> int:
+    """A member who joined just now; the id."""
+    return await enrolled("anna", at=clock.now(), name="Anna")
+
+
+async def _member(api: Api, name: str | None = None) -> Caller:
+    return await api.member(name, at=clock.now())
 
 
 @pytest.fixture
@@ -63,20 +84,20 @@ async def test_it_begins_with_the_present_state(api: Api, anna: int) -> None:
 
 
 async def test_it_shows_what_me_shows(api: Api) -> None:
-    caller = await api.member("anna")
-    shown = "id points { available pending } tier { name rank } challenges { key progress }"
-    async with followed(caller.member_id, shown) as events:
+    caller = await _member(api, "anna")
+    wanted = "id points { available pending } tier { name rank } challenges { key progress }"
+    async with followed(caller.member_id, wanted) as events:
         member = await events.next()
-    assert member == (await api.data(f"{{ me {{ {shown} }} }}", caller=caller))["me"]
+    assert member == (await api.data(f"{{ me {{ {wanted} }} }}", caller=caller))["me"]
 
 
 async def test_a_purchase_brings_an_event_with_what_it_earned(
     api: Api, till: Caller, anna: int
 ) -> None:
-    shown = "points { lifetimeEarned } purchases { nodes { id } }"
-    async with followed(anna, shown) as events:
+    wanted = "points { lifetimeEarned } purchases { nodes { id } }"
+    async with followed(anna, wanted) as events:
         assert (await events.next())["purchases"]["nodes"] == []
-        told = await api.record(till)
+        told = await api.record(till, at=None, occurredAt=shown(clock.now()))
         member = await events.next()
         assert member["purchases"]["nodes"] == [{"id": told["purchaseId"]}]
         assert member["points"]["lifetimeEarned"] == 100 + told["points"]
@@ -87,21 +108,21 @@ async def test_a_refused_mutation_and_a_repeated_one_bring_no_event(
 ) -> None:
     async with followed(anna) as events:
         await events.next()
-        purchase = {"purchase": purchase_input()}
-        await api.mutate("recordPurchase", purchase, till, key="k")
+        purchase = {"purchase": purchase_input(occurredAt=shown(clock.now()))}
+        await api.mutate("recordPurchase", purchase, till, key="k", at=None)
         await events.next()
         await _until_idle(events)
-        told = await api.mutate("recordPurchase", purchase, till, key="k")
+        told = await api.mutate("recordPurchase", purchase, till, key="k", at=None)
         assert told["__typename"] == "RecordedPurchase"
         told = await api.mutate(
-            "redeemPoints", {"member": {"externalId": "anna"}, "points": 99_000}, till
+            "redeemPoints", {"member": {"externalId": "anna"}, "points": 99_000}, till, at=None
         )
         assert told["__typename"] == "InsufficientPoints"
         await _until_idle(events)
 
 
 async def test_a_commit_wakes_only_those_whom_it_concerns(api: Api, anna: int) -> None:
-    bob = (await api.member("bob")).member_id
+    bob = (await _member(api, "bob")).member_id
     async with followed(anna) as hers, followed(bob) as his:
         await hers.next()
         await his.next()
@@ -123,7 +144,7 @@ async def test_whoever_waits_runs_no_statement(
         await _until_idle(events)
         ran: list[str] = []
         monkeypatch.setattr(sql, "_count", ran.append)
-        bob = await api.member("bob")
+        bob = await _member(api, "bob")
         of_bob = len(ran)
         await _until_idle(events)
         assert bob.member_id
@@ -131,16 +152,17 @@ async def test_whoever_waits_runs_no_statement(
 
 
 async def test_in_a_household_everybody_sees_what_one_earns(api: Api) -> None:
-    ada, bob, carl = [(await api.member(name)).member_id for name in ("ada", "bob", "carl")]
+    ada, bob, carl = [(await _member(api, name)).member_id for name in ("ada", "bob", "carl")]
     await founded(ada, (bob, SPENDER))
-    shown = "household { members { memberId } pooledPoints { available } }"
-    async with followed(bob, shown) as events:
+    code = await invited(ada, at=clock.now())
+    wanted = "household { members { memberId } pooledPoints { available } }"
+    async with followed(bob, wanted) as events:
         pooled = (await events.next())["household"]["pooledPoints"]
         await _give(ada, 50)
         member = await events.next()
         assert member["household"]["pooledPoints"]["available"] == pooled["available"] + 50
         await _until_idle(events)
-        await _join(ada, carl)
+        await written(lambda: households.join(carl, code, now=clock.now()))
         assert len((await events.next())["household"]["members"]) == 3
         await _until_idle(events)
         await _give(carl, 1)
@@ -148,30 +170,19 @@ async def test_in_a_household_everybody_sees_what_one_earns(api: Api) -> None:
         assert member["household"]["pooledPoints"]["available"] == pooled["available"] + 151
 
 
-async def _join(owner: int, member_id: int) -> None:
-    from server.households import service as households
-    from tests.households.living import invited
-
-    code = await invited(owner)
-    await written(lambda: households.join(member_id, code, now=clock.now()))
-
-
 async def test_of_a_merged_duplicate_the_survivor_is_shown(api: Api, till: Caller) -> None:
-    from server.principal import StaffRole
-
     manager = await api.staff(StaffRole.MANAGER)
-    duplicate, survivor = [await api.member(name) for name in ("dup", "sur")]
+    duplicate, survivor = [await _member(api, name) for name in ("dup", "sur")]
     await give_points(survivor.member_id, 1000)
     async with followed(duplicate.member_id) as events:
         assert (await events.next())["id"] == duplicate.id
         # What a session's principal is after the merge, `authenticate` decides.
-        events.principal = type(events.principal)(
-            events.principal.kind, id=1, member_id=survivor.member_id
-        )
+        events.principal = replace(events.principal, member_id=survivor.member_id)
         wish = {"duplicate": {"id": duplicate.id}, "survivor": {"id": survivor.id}}
         await api.mutate("mergeMembers", {**wish, "reason": "same person"}, manager, at=None)
         member = await events.next()
         assert (member["id"], member["points"]["available"]) == (survivor.id, 1200)
+        assert await events.next() == member  # now that the survivor is listened to
         await _until_idle(events)
         await _give(survivor.member_id, 1)
         assert (await events.next())["points"]["available"] == 1201
@@ -209,7 +220,7 @@ async def test_a_gap_in_which_nothing_happened_brings_no_event(api: Api, anna: i
 async def test_a_gap_costs_one_statement_for_all_who_follow(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    members = [(await api.member()).member_id for _ in range(10)]
+    members = [(await _member(api)).member_id for _ in range(10)]
     async with _all_followed(members) as all_events:
         for events in all_events:
             await events.next()
@@ -223,20 +234,15 @@ async def test_a_gap_costs_one_statement_for_all_who_follow(
         assert len(ran) == 1
 
 
-def _all_followed(members: list[int]):  # type: ignore[no-untyped-def]
-    from contextlib import AsyncExitStack, asynccontextmanager
-
-    @asynccontextmanager
-    async def opened():  # type: ignore[no-untyped-def]
-        async with AsyncExitStack() as stack:
-            yield [await stack.enter_async_context(followed(one)) for one in members]
-
-    return opened()
+@asynccontextmanager
+async def _all_followed(members: list[int]) -> AsyncIterator[list[Events]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(followed(one)) for one in members]
 
 
 async def test_an_event_shows_one_state_of_the_database(api: Api, anna: int) -> None:
     """Each field has a statement of its own, between which writers commit all the time."""
-    shown = """
+    wanted = """
         points { available lifetimeEarned }
         activity(first: 1) { nodes { balanceAfter } }
         explainBalance { available }
@@ -247,7 +253,7 @@ async def test_an_event_shows_one_state_of_the_database(api: Api, anna: int) -> 
         while writing:
             await _give(anna, 1)
 
-    async with followed(anna, shown) as events:
+    async with followed(anna, wanted) as events:
         await events.next()
         writer = asyncio.create_task(write())
         for _ in range(30):
@@ -273,33 +279,24 @@ async def test_no_older_state_follows_a_newer_one_and_the_last_is_the_last(
                 await asyncio.sleep(chance.random() / 100)
 
     async with followed(anna) as events:
-        shown = [(await events.next())["points"]["lifetimeEarned"]]
+        earned = [(await events.next())["points"]["lifetimeEarned"]]
         writers = [asyncio.create_task(write(10)) for _ in range(4)]
-        while shown[-1] < 140:
-            shown.append((await events.next())["points"]["lifetimeEarned"])
-        assert shown == sorted(shown)
-        assert shown[0] == 100
+        while earned[-1] < 140:
+            earned.append((await events.next())["points"]["lifetimeEarned"])
+        assert earned == sorted(earned)
+        assert earned[0] == 100
         await asyncio.gather(*writers)
         await _until_idle_or_same(events, 140)
 
 
 async def _until_idle_or_same(events: Events, earned: int) -> None:
     """Whatever still comes repeats the last state."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not all(one._waiting for one in hub._subscribers):
-            await asyncio.sleep(0.005)
+    await _until_all_wait()
     while not events.delivered.empty():
         assert (await events.next())["points"]["lifetimeEarned"] == earned
 
 
 async def test_staff_and_keys_follow_nobody(api: Api, till: Caller) -> None:
-    assert PASSWORD
-    from server.edge.context import Context
-    from server.edge.executing import Operations
-    from server.edge.requests import GraphQLRequest
-    from server.principal import Principal, PrincipalKind
-    from server.schema import schema
-
     operations = Operations(schema)
     for kind, code in (
         (PrincipalKind.STAFF, "FORBIDDEN"),

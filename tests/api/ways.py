@@ -147,7 +147,7 @@ def _fields_of(type_name: str) -> Iterator[tuple[Coordinate, GraphQLField]]:
 # ---------------------------------------------------------------- documents
 
 
-_VALUES = {"Int": "1", "ID": '"x"', "String": '"x"'}
+_VALUES = {"DateTime": '"2026-03-01T00:00:00Z"', "Int": "1", "ID": '"x"', "String": '"x"'}
 
 
 def _asked(type_name: str, name: str) -> str:

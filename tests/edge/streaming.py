@@ -3,9 +3,10 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import strawberry
@@ -14,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import ClientConnection, connect
 
-from server.clock import MICROSECONDS_PER_SECOND, Instant, system_now
+from server.clock import MICROSECONDS_PER_SECOND, NEVER, Instant, system_now
 from server.edge.connections import Bounds, Guard
 from server.edge.context import Context
 from server.edge.executing import Introspection, Operations, Policy
@@ -26,8 +27,16 @@ from server.edge.sockets import SocketEndpoint
 from server.edge.streams import StreamLimits, Streams
 from server.edge.websocket_connections import websocket_options
 from server.principal import ANONYMOUS, Principal, PrincipalKind
+from server.storage.database import Address, opened
 
 PATIENCE_SECONDS = 20
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -35,7 +44,6 @@ class Stage:
     """What the test decides and sees: sources of events, and who is signed in."""
 
     queues: set[asyncio.Queue[int | Exception | None]] = field(default_factory=set)
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     tokens: dict[str, Principal] = field(default_factory=dict)
     hints: set[asyncio.Event] = field(default_factory=set)
     asked: int = 0  # how often somebody was identified
@@ -44,8 +52,7 @@ class Stage:
 
     async def wait_for_listeners(self, count: int) -> None:
         """Until so many subscriptions listen."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self.changed:
-            await self.changed.wait_for(lambda: len(self.queues) == count)
+        await until(lambda: len(self.queues) == count)
 
     def emit(self, event: int | Exception | None) -> None:
         """Give an event to all who listen; None ends them."""
@@ -56,8 +63,6 @@ class Stage:
         """The events; the listener is gone as soon as the generator is closed."""
         queue: asyncio.Queue[int | Exception | None] = asyncio.Queue()
         self.queues.add(queue)
-        async with self.changed:
-            self.changed.notify_all()
         try:
             while (event := await queue.get()) is not None:
                 if isinstance(event, Exception):
@@ -65,25 +70,18 @@ class Stage:
                 yield event
         finally:
             self.queues.discard(queue)
-            self._tell()
-
-    def _tell(self) -> None:
-        async def tell() -> None:
-            async with self.changed:
-                self.changed.notify_all()
-
-        self._telling = asyncio.ensure_future(tell())
 
     async def authenticate(self, authorization: str | None) -> Principal:
         """`Bearer <token>` of one of the tokens."""
         self.asked += 1
+        await asyncio.sleep(0)  # as a database would
         if self.failure is not None:
             raise self.failure
         if authorization is None:
             return ANONYMOUS
         token = authorization.removeprefix("Bearer ")
         principal = self.tokens.get(token)
-        if principal is None or (principal.expires_at or system_now() + 1) <= system_now():
+        if principal is None or (principal.expires_at or NEVER) <= system_now():
             raise Unauthenticated
         return principal
 
@@ -128,7 +126,7 @@ def extended(principal: Principal, *, seconds_left: float) -> Principal:
 Info = strawberry.Info[Context, None]
 
 
-def schema_for(stage: Stage) -> strawberry.Schema:
+def schema_for(stage: Stage) -> strawberry.Schema:  # noqa: C901 - one short field after another
     """The schema whose subscriptions show what the stage emits."""
 
     @strawberry.type
@@ -165,9 +163,9 @@ def schema_for(stage: Stage) -> strawberry.Schema:
                 yield number
 
         @strawberry.subscription
-        async def texts(self, size: int) -> AsyncGenerator[str, None]:
-            async for number in stage.listen():
-                yield f"{number}" + "x" * size
+        async def texts(self, to: int, size: int) -> AsyncGenerator[str, None]:
+            for number in range(to):
+                yield f"{number}".ljust(size)
 
         @strawberry.subscription
         async def floods(self, size: int) -> AsyncGenerator[str, None]:
@@ -202,14 +200,14 @@ class Served:
 
     def socket(
         self,
-        subprotocols: list[str] | None = None,
+        subprotocols: Sequence[str] | None = ("graphql-transport-ws",),
         headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> connect:
         """A connection that a client opens."""
         return connect(
             f"ws://127.0.0.1:{self.port}/graphql",
-            subprotocols=["graphql-transport-ws"] if subprotocols is None else subprotocols,  # type: ignore[list-item, arg-type] # plain strings
+            subprotocols=subprotocols,  # type: ignore[arg-type] # plain strings
             additional_headers=headers,
             compression=None,
             proxy=None,
@@ -291,8 +289,23 @@ async def served(
         operations, authenticate=stage.authenticate, streams=streams, watch=stage.watch
     )
     app = Starlette(routes=[Route("/graphql", http), WebSocketRoute("/graphql", sockets)])
-    guard = Guard(bounds or Bounds())
-    config = uvicorn.Config(
+    server = _QuietServer(_config(app, bounds or Bounds()))
+    with TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listening:
+        # Events are read from one snapshot of a database, so there is one.
+        async with opened(Address("sqlite", f"{folder}/empty.sqlite3")):
+            task = asyncio.create_task(server._serve(sockets=[listening]))
+            await until(lambda: server.started)
+            try:
+                yield Served(stage, listening.getsockname()[1], streams, metrics, server)
+            finally:
+                streams.stop()
+                server.should_exit = True
+                await task
+
+
+def _config(app: Starlette, bounds: Bounds) -> uvicorn.Config:
+    guard = Guard(bounds)
+    return uvicorn.Config(
         app,
         http=BoundedHttp.within(guard),
         **websocket_options(guard),
@@ -301,13 +314,3 @@ async def served(
         lifespan="off",
         timeout_graceful_shutdown=5,
     )
-    server = _QuietServer(config)
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    task = asyncio.create_task(server._serve(sockets=[listening]))
-    try:
-        yield Served(stage, port, streams, metrics, server)
-    finally:
-        streams.stop()
-        server.should_exit = True
-        await task

@@ -26,6 +26,7 @@ from tests.enrolment.signing_in import (
     using,
 )
 from tests.integrations.firebase_google import (
+    EXPIRED,
     PROJECT,
     id_token,
     serving_keys,
@@ -291,12 +292,7 @@ async def test_refusals_change_nothing_and_leave_the_key_free() -> None:
     }
     for token in ("", "x", id_token(aud="other"), id_token(key="other")):
         assert await sign_in(token) == REJECTED
-    expired: dict[str, Any] = {
-        "exp": 1_700_000_000,
-        "iat": 1_600_000_000,
-        "auth_time": 1_600_000_000,
-    }
-    assert (await sign_in(id_token(**expired)))["message"] == (
+    assert (await sign_in(id_token(**EXPIRED)))["message"] == (
         "This sign-in has expired. Please sign in again."
     )
     with using(NoFirebase()):

@@ -1,7 +1,6 @@
 """Signing in through Firebase once, whatever the network does and whoever comes meanwhile."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.enrolment.signing_in import (
     sign_in,
     stored_text,
 )
-from tests.integrations.firebase_google import with_email
+from tests.integrations.firebase_google import EXPIRED, with_email
 from tests.members.people import signed_up
 
 ADA = "ada@example.com"
@@ -33,12 +32,7 @@ async def test_a_repetition_is_answered_the_same_to_the_byte_with_any_token_of_t
 
 async def test_a_repetition_needs_a_token_that_counts() -> None:
     await sign_in(with_email(ADA))
-    expired: dict[str, Any] = {
-        "exp": 1_700_000_000,
-        "iat": 1_600_000_000,
-        "auth_time": 1_600_000_000,
-    }
-    assert (await sign_in(with_email(ADA, **expired)))["__typename"] == "CredentialsRejected"
+    assert (await sign_in(with_email(ADA, **EXPIRED)))["__typename"] == "CredentialsRejected"
     assert await sign_in(with_email(ADA, key="other")) == REJECTED
 
 

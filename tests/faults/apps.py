@@ -17,6 +17,7 @@ from tests.api.calling import NOW, Api
 from tests.api.conftest import SETTINGS
 from tests.api.test_idempotency import CASES, Case
 from tests.integrations.believing import Believing
+from tests.members.letterbox import opened_letterbox
 from tests.programme.demo import demo_text
 
 APP = create_app(SETTINGS, opens_database=False)
@@ -35,7 +36,7 @@ async def client() -> AsyncIterator[Api]:
 @asynccontextmanager
 async def app(address: Address) -> AsyncIterator[Api]:
     """The app on the database."""
-    async with opened(address, pool_size=2), client() as api:
+    async with opened(address, pool_size=2), opened_letterbox(), client() as api:
         await members.prepare_keys(issuer=SETTINGS.token_issuer, audience=SETTINGS.audience)
         yield api
 

@@ -21,6 +21,8 @@ from cryptography.x509.oid import NameOID
 PROJECT = "demo-laurel"
 KEY_ID = "key1"
 Claims = dict[str, Any]
+EXPIRED: Claims = {"exp": 1_700_003_600, "iat": 1_700_000_000, "auth_time": 1_700_000_000}
+"""What is changed of a token that was good years ago."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from server.edge.context import Context, Info
 from server.edge.permissions import EVERYONE, mutation
+from server.edge.reporting import shown_errors
 from server.edge.scalars import SCALARS
 from server.members import graphql, session_mutations
 from server.members import service as members
@@ -29,6 +30,8 @@ PARTS = {
     "signIn": SESSION,
     "refreshSession": SESSION,
     "signOut": "... on SignedOut { wasActive }",
+    "revokeSession": "... on SessionRevoked { sessionId wasActive }",
+    "signOutEverywhere": "... on SignedOutEverywhere { endedCount }",
     "updateProfile": "... on Profile { memberId name birthday locale timeZone }",
 }
 ADA: dict[str, Any] = {"email": "ada@example.com", "password": PASSWORD}
@@ -45,7 +48,7 @@ SESSION_REJECTED = {
 
 
 @strawberry.type
-class Query:
+class Query(session_mutations.SessionQueries):
     nothing: int = 0
 
 
@@ -88,7 +91,7 @@ async def code(name: str, input: dict[str, Any], caller: Principal = ANONYMOUS) 
     """The code of the top-level error that the mutation is refused with."""
     answer = await execute(name, input, caller)
     assert answer.errors
-    return answer.errors[0].extensions["code"]
+    return shown_errors(answer.errors, "en")[0]["extensions"]["code"]
 
 
 async def caller_of(session: dict[str, Any]) -> Principal:

@@ -148,15 +148,32 @@ async def test_a_hash_with_older_parameters_is_replaced_at_sign_in(keys: Address
     assert stored[0] == unchanged
 
 
-async def test_a_password_changed_during_the_sign_in_is_not_put_back(keys: Address) -> None:
-    opened = await signed_up(password_hash=OLD_PASSWORD_HASH)
+async def test_a_password_changed_during_the_sign_in_opens_no_session(keys: Address) -> None:
+    """Who changes a password ends all sessions, and one that was on its way must not come after."""
+    await signed_up()
     checked = await members.check_credentials("ada@example.com", PASSWORD)
     async with sql.transaction():
-        await sql.execute("UPDATE accounts SET password_hash = $1", PASSWORD_HASH)
-        await members.sign_in(checked)
-    stored = await models.account(opened.account_id)
-    assert stored is not None
-    assert stored[0] == PASSWORD_HASH
+        await sql.execute("UPDATE accounts SET password_hash = $1", OLD_PASSWORD_HASH)
+    with pytest.raises(CredentialsRejected):
+        async with sql.transaction():
+            await members.sign_in(checked)
+    assert await counts() == (1, 1, 1)
+
+
+async def test_an_older_hash_that_others_upgrade_or_change_meanwhile_is_looked_at_again(
+    keys: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = await signed_up(password_hash=OLD_PASSWORD_HASH)
+    rehash = passwords.rehash
+
+    async def late(password: str) -> str:
+        async with sql.transaction():
+            await models.set_password(opened.account_id, PASSWORD_HASH)
+        return await rehash(password)
+
+    monkeypatch.setattr(passwords, "rehash", late)
+    checked = await members.check_credentials("ada@example.com", PASSWORD)
+    assert checked == members.CheckedCredentials(opened.account_id, PASSWORD_HASH)
 
 
 async def test_a_repeated_sign_up_is_told_from_one_with_another_password(keys: Address) -> None:

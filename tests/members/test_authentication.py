@@ -52,6 +52,8 @@ async def test_a_member_is_known_by_the_access_token_with_one_statement(keys: Ad
         id=opened.account_id,
         member_id=opened.member_id,
         session_id=opened.session_id,
+        locale="en",
+        expires_at=Instant(START_INSTANT // SECOND * SECOND + 600 * SECOND),
     )
     assert len(statements) == 1
 
@@ -64,7 +66,24 @@ async def test_staff_are_known_with_their_role(keys: Address) -> None:
         id=opened.account_id,
         staff_role=StaffRole.AUDITOR,
         session_id=opened.session_id,
+        expires_at=Instant(START_INSTANT // SECOND * SECOND + 600 * SECOND),
     )
+
+
+async def test_a_member_who_was_merged_speaks_the_language_of_the_one_who_stays(
+    keys: Address,
+) -> None:
+    duplicate, survivor = await signed_up(), await signed_up("eve@example.com")
+    token = (await members.session_tokens(duplicate)).access_token
+    async with sql.transaction():
+        await sql.execute("UPDATE members SET locale = 'lv' WHERE id = $1", survivor.member_id)
+        await sql.execute(
+            "UPDATE members SET merged_into = $1 WHERE id = $2",
+            survivor.member_id,
+            duplicate.member_id,
+        )
+    principal = await members.authenticate(f"Bearer {token}")
+    assert (principal.member_id, principal.locale) == (survivor.member_id, "lv")
 
 
 async def test_a_role_counts_as_it_is_now_and_not_as_the_token_says(keys: Address) -> None:

@@ -1,6 +1,8 @@
 """Passwords: hashed beside the loop, by today's parameters, a bounded number at a time."""
 
 import asyncio
+import os
+import sys
 import threading
 
 import pytest
@@ -67,7 +69,25 @@ async def test_without_anything_to_match_the_dummy_hash_is_checked_and_says_no(
     assert checked == [passwords.DUMMY_HASH]
 
 
-async def test_two_run_64_wait_and_the_next_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+CAPACITY = passwords.THREADS + passwords.WAITING_LIMIT
+
+
+def test_one_processor_stays_free_of_hashing_and_200_sign_ins_find_a_place() -> None:
+    processors = len(os.sched_getaffinity(0))
+    assert max(1, processors - 1) == passwords.THREADS
+    assert passwords._pool._max_workers == passwords.THREADS
+    assert passwords.WAITING_LIMIT == 256
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness on Linux alone")
+async def test_whoever_else_wants_a_processor_goes_before_the_hashing() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert await passwords._in_pool(niceness) == min(19, niceness() + passwords.NICENESS)
+
+
+async def test_256_wait_and_the_next_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = threading.Event()
     started = threading.Semaphore(0)
     running: list[str] = []
@@ -79,26 +99,43 @@ async def test_two_run_64_wait_and_the_next_is_refused(monkeypatch: pytest.Monke
         return True
 
     monkeypatch.setattr(passwords, "_verify", slow)
-    waiting = [asyncio.create_task(passwords.matches(PASSWORD_HASH, PASSWORD)) for _ in range(66)]
+    waiting = [
+        asyncio.create_task(passwords.matches(PASSWORD_HASH, PASSWORD)) for _ in range(CAPACITY)
+    ]
     try:
         await asyncio.sleep(0)
-        for _ in range(2):
+        for _ in range(passwords.THREADS):
             await asyncio.to_thread(started.acquire)
         with pytest.raises(TooManySignIns) as caught:
             await passwords.matches(PASSWORD_HASH, PASSWORD)
         assert caught.value.retry_after_seconds == 3
-        assert len(running) == 2
+        assert len(running) == passwords.THREADS
     finally:
         opened.set()
-    assert await asyncio.gather(*waiting) == [True] * 66
+    assert await asyncio.gather(*waiting) == [True] * CAPACITY
     assert all(name.startswith("passwords") for name in running)
     assert await passwords.matches(PASSWORD_HASH, PASSWORD)  # there is room again
+
+
+async def test_nobody_waits_longer_than_is_bearable(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = threading.Event()
+    monkeypatch.setattr(passwords, "_verify", lambda _hash, _password: opened.wait())
+    monkeypatch.setattr(passwords, "WAITING_SECONDS", 0)
+    try:
+        with pytest.raises(TooManySignIns):
+            await passwords.matches(PASSWORD_HASH, PASSWORD)
+    finally:
+        opened.set()
+    monkeypatch.setattr(passwords, "WAITING_SECONDS", 30)
+    assert await passwords.matches(PASSWORD_HASH, PASSWORD)
 
 
 async def test_who_stops_waiting_gives_the_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = threading.Event()
     monkeypatch.setattr(passwords, "_verify", lambda _hash, _password: opened.wait())
-    tasks = [asyncio.create_task(passwords.matches(PASSWORD_HASH, PASSWORD)) for _ in range(66)]
+    tasks = [
+        asyncio.create_task(passwords.matches(PASSWORD_HASH, PASSWORD)) for _ in range(CAPACITY)
+    ]
     await asyncio.sleep(0)
     for task in tasks:
         task.cancel()

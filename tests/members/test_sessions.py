@@ -12,7 +12,7 @@ from server.members import service as members
 from server.members import tokens
 from server.members.service import OpenedSession
 from server.refusals import Refusal
-from server.storage import sql
+from server.storage import changes, sql
 from server.storage.database import Address
 from tests.members.people import DAY, SECOND, signed_up, staff_session
 
@@ -60,6 +60,7 @@ async def test_a_refresh_begins_the_next_generation(
         issued_at=Instant(opened.issued_at + 3600 * SECOND),
         member_id=opened.member_id,
         staff_role=None,
+        opened_at=opened.issued_at,
     )
     before = await members.session_tokens(opened)
     after = await members.session_tokens(refreshed)
@@ -129,6 +130,173 @@ async def test_a_session_lives_30_days_from_its_last_refresh(
     clock.shift(30 * 86_400)
     await assert_rejected(await refresh_token(opened))
     assert await is_standing(opened)  # it has expired; nobody was caught
+
+
+async def test_a_session_ends_180_days_after_the_sign_in_however_often_it_is_refreshed(
+    keys: Address, clock: time_machine.Traveller
+) -> None:
+    opened = await signed_up()
+    end = opened.issued_at + 180 * DAY
+    for _ in range(6):
+        clock.shift(29 * 86_400)
+        opened = await refresh(await refresh_token(opened))
+    made = await members.session_tokens(opened)
+    assert made.refresh_token_expires_at == end  # and not 30 days from this refresh
+    assert await expiry(opened) == end
+    clock.move_to((end - 300 * SECOND) / SECOND)
+    last = await refresh(made.refresh_token)
+    tokens_of_last = await members.session_tokens(last)
+    assert tokens_of_last.refresh_token_expires_at == end
+    assert end - SECOND < tokens_of_last.access_token_expires_at <= end
+    clock.move_to(end / SECOND - 1.5)
+    assert await members.session_stands([opened.session_id]) == {opened.session_id}
+    principal = await members.authenticate(f"Bearer {tokens_of_last.access_token}")
+    assert principal.expires_at == tokens_of_last.access_token_expires_at
+    clock.move_to(end / SECOND)
+    await assert_rejected(tokens_of_last.refresh_token)
+    assert await members.session_stands([opened.session_id]) == set()
+    assert await is_standing(last)  # it has expired; nobody was caught
+
+
+async def test_a_session_of_more_than_180_days_ends_whatever_expiry_was_stored(
+    keys: Address, clock: time_machine.Traveller
+) -> None:
+    opened = await signed_up()
+    access = (await members.session_tokens(opened)).access_token
+    async with sql.transaction():
+        await sql.execute(
+            "UPDATE sessions SET created_at = created_at - $1, expires_at = expires_at + $1",
+            180 * DAY,
+        )
+    await assert_rejected(await refresh_token(opened))
+    with pytest.raises(members.AuthenticationFailed, match="expired"):
+        await members.authenticate(f"Bearer {access}")
+    assert await members.session_stands([opened.session_id]) == set()
+    page = await members.page_of_sessions(opened.account_id, first=10, before_id=None)
+    assert page.sessions == []
+
+
+async def expiry(opened: OpenedSession) -> int:
+    row = await sql.fetch_one("SELECT expires_at FROM sessions WHERE id = $1", opened.session_id)
+    assert row is not None
+    return int(row[0])
+
+
+async def test_the_sessions_of_an_account_are_listed_newest_first(
+    keys: Address, clock: time_machine.Traveller
+) -> None:
+    first = await signed_up()
+    await signed_up("eve@example.com")
+    clock.shift(60)
+    second = await opened_on(first.account_id, "tablet")
+    clock.shift(60)
+    await refresh(await refresh_token(first))
+    page = await members.page_of_sessions(first.account_id, first=2, before_id=None)
+    assert page == members.SessionPage(
+        [
+            members.SessionView(
+                second.session_id,
+                "tablet",
+                second.issued_at,
+                second.issued_at,
+                Instant(second.issued_at + 30 * DAY),
+            ),
+            members.SessionView(
+                first.session_id,
+                "phone",
+                first.issued_at,
+                Instant(first.issued_at + 120 * SECOND),
+                Instant(first.issued_at + 120 * SECOND + 30 * DAY),
+            ),
+        ],
+        has_next=False,
+    )
+    page = await members.page_of_sessions(first.account_id, first=1, before_id=None)
+    assert (page.sessions[0].id, page.has_next) == (second.session_id, True)
+    rest = await members.page_of_sessions(first.account_id, first=1, before_id=page.sessions[0].id)
+    assert (rest.sessions[0].id, rest.has_next) == (first.session_id, False)
+    async with sql.transaction():
+        await members.sign_out(session_id=second.session_id)
+    page = await members.page_of_sessions(first.account_id, first=2, before_id=None)
+    assert [view.id for view in page.sessions] == [first.session_id]
+    assert await members.session_of(first.account_id, second.session_id) is None
+
+
+async def opened_on(account_id: int, device_name: str) -> OpenedSession:
+    async with sql.transaction():
+        return await members.open_session(account_id, device_name)
+
+
+async def test_which_sessions_stand_is_one_statement_for_all(keys: Address) -> None:
+    one = await signed_up()
+    others = [await opened_on(one.account_id, f"tablet {number}") for number in range(3)]
+    async with sql.transaction():
+        await members.sign_out(session_id=others[0].session_id)
+    asked = [opened.session_id for opened in (one, *others)]
+    with sql.counted_statements() as statements:
+        assert await members.session_stands([*asked, 17]) == {asked[0], asked[2], asked[3]}
+        assert await members.session_stands([]) == set()
+    assert len(statements) == 1
+
+
+async def test_all_sessions_of_an_account_end_but_the_one_that_is_kept(keys: Address) -> None:
+    one, eve = await signed_up(), await signed_up("eve@example.com")
+    kept = await opened_on(one.account_id, "tablet")
+    async with sql.transaction():
+        assert await members.sign_out_everywhere(one.account_id, kept_session_id=kept.session_id)
+        assert not await members.sign_out_everywhere(
+            one.account_id, kept_session_id=kept.session_id
+        )
+    await assert_rejected(await refresh_token(one))
+    assert await is_standing(kept)
+    async with sql.transaction():
+        assert await members.sign_out_everywhere(one.account_id) == 1
+    assert not await is_standing(kept)
+    assert await is_standing(eve)
+
+
+async def test_the_sessions_of_a_member_are_those_of_merged_duplicates_too(keys: Address) -> None:
+    survivor, duplicate, eve = [await signed_up(f"{name}@example.com") for name in "abc"]
+    async with sql.transaction():
+        await sql.execute(
+            "UPDATE members SET merged_into = $1 WHERE id = $2",
+            survivor.member_id,
+            duplicate.member_id,
+        )
+    async with sql.transaction():
+        assert await members.end_sessions_of_member(survivor.member_id or 0) == 2
+    assert not await is_standing(duplicate)
+    assert await is_standing(eve)
+
+
+async def test_every_end_of_a_session_is_announced_after_the_commit(
+    keys: Address, clock: time_machine.Traveller
+) -> None:
+    told: list[changes.Change] = []
+    one = await signed_up()
+    stolen = await refresh_token(one)
+    await refresh(await refresh_token(await refresh(stolen)))
+    two, three, four = [await opened_on(one.account_id, name) for name in ("a", "b", "c")]
+
+    def ended(*sessions: OpenedSession) -> list[changes.Change]:
+        return sorted((changes.SESSION, opened.session_id) for opened in sessions)
+
+    with changes.announced_to(lambda noted: told.extend(sorted(noted))):
+        await assert_rejected(stolen)
+        assert told == ended(one)
+        async with sql.transaction():
+            await members.sign_out(session_id=two.session_id)
+            assert told == ended(one)
+        assert told == ended(one, two)
+        async with sql.transaction():
+            await members.revoke_session(three.session_id, account_id=one.account_id)
+        async with sql.transaction():
+            await members.sign_out_everywhere(one.account_id)
+        assert sorted(told) == ended(one, two, three, four)
+        async with sql.transaction():  # nothing ends twice
+            await members.sign_out_everywhere(one.account_id)
+            await members.revoke_session(three.session_id, account_id=one.account_id)
+        assert len(told) == 4
 
 
 async def test_refreshes_at_once_get_one_generation(keys: Address) -> None:

@@ -70,3 +70,16 @@ def test_a_start_is_broken_off_in_order(tmp_path: Path, number: signal.Signals) 
     with closing(sqlite3.connect(data / DATABASE_FILE)) as connection:
         assert connection.execute("SELECT COUNT(*) FROM members").fetchone() == (0,)
         assert connection.execute("SELECT COUNT(*) FROM programme_versions").fetchone() == (0,)
+
+
+def test_it_says_for_a_while_that_it_stops_before_it_does(data: Path) -> None:
+    settings = {"LAUREL_DRAIN_SECONDS": "60"}
+    with started("--port", "0", "--data", str(data), cwd=data, settings=settings) as server:
+        assert get(f"{server.url}/readyz") == (200, "ok\n")
+        server.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while get(f"{server.url}/readyz") != (503, "the server is stopping\n"):
+            assert time.monotonic() < deadline
+        assert get(f"{server.url}/healthz") == (200, "ok\n")
+        assert server.stop() == 0  # asked once more it stops at once
+    assert server.complaints == []

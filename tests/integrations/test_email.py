@@ -1,0 +1,440 @@
+"""Letters over a real SMTP server on this machine, and what becomes of them when it fails."""
+
+import asyncio
+import email as standard
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import AuthResult
+from structlog.testing import capture_logs
+
+from server.clock import Instant
+from server.integrations import email
+from server.integrations.email import (
+    FolderMailer,
+    LetterRefused,
+    MailUnavailable,
+    Post,
+    SmtpMailer,
+    SmtpServer,
+    mail_address,
+    sender_of,
+)
+from server.integrations.letters import Code, Link, letter
+from server.storage.database import Address
+from tests.integrations.mail_server import Inbox, Start, Strict, certified, free_port, serving
+
+SENDER = sender_of("Laurel <laurel@shop.example>")
+TO = "ada@example.com"
+AT = Instant(1_772_600_767_890_123)
+
+
+def written(to: str = TO, subject: str = "Set a new password") -> EmailMessage:
+    return letter(
+        sender=SENDER,
+        to=mail_address(to),
+        subject=subject,
+        lines=["Hello <you> & all.", Link("Open", "https://x.example/?a=1&b=2"), Code("ABC234")],
+        language="en",
+        at=AT,
+    )
+
+
+@pytest.fixture
+def started() -> Iterator[Start]:
+    """Starts mail servers that end with the test."""
+    with serving() as start:
+        yield start
+
+
+def mailer(url: str, **options: Any) -> SmtpMailer:
+    return SmtpMailer(SmtpServer.of(url), timeout_seconds=5, **options)
+
+
+# ---------------------------------------------------------------- letters
+
+
+def test_a_letter_has_a_plain_and_an_html_part_that_say_the_same() -> None:
+    made = written()
+    assert made.get_content_type() == "multipart/alternative"
+    plain, html = (made.get_body(preferencelist=(kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert html is not None
+    assert plain.get_content() == (
+        "Hello <you> & all.\n\nOpen\nhttps://x.example/?a=1&b=2\n\nABC234\n"
+    )
+    page = html.get_content()
+    assert "<p>Hello &lt;you&gt; &amp; all.</p>" in page
+    assert '<a href="https://x.example/?a=1&amp;b=2">Open</a>' in page
+    assert ">ABC234</p>" in page
+    assert '<html lang="en">' in page
+
+
+def test_a_letter_says_who_wrote_it_and_that_no_machine_need_answer() -> None:
+    made = written()
+    assert str(made["From"]) == "Laurel <laurel@shop.example>"
+    assert str(made["To"]) == TO
+    assert str(made["Date"]) == "Wed, 04 Mar 2026 05:06:07 +0000"
+    assert str(made["Message-ID"]).endswith("@shop.example>")
+    assert (made["Auto-Submitted"], made["Content-Language"]) == ("auto-generated", "en")
+
+
+@pytest.mark.parametrize("subject", ["a\nBcc: eve@example.com", "a\r\nX: y", "a\rb"])
+def test_a_subject_can_not_begin_another_header(subject: str) -> None:
+    with pytest.raises(ValueError, match="linefeed or carriage return"):
+        written(subject=subject)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b.example\nBcc: eve@example.com",
+        "a\r\n@b.example",
+        "a\x00@b.example",
+        "",
+        "a",
+        "@b",
+        "a@",
+    ],
+)
+def test_an_address_can_not_begin_another_header(address: str) -> None:
+    with pytest.raises(ValueError, match="no e-mail address"):
+        mail_address(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("ada@example.com", "ada@example.com"),
+        ("a,b@example.com", '"a,b"@example.com'),
+        ("<eve>@example.com", '"<eve>"@example.com'),
+        ('a"b@example.com', '"a\\"b"@example.com'),
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+    ],
+)
+async def test_what_is_odd_in_an_address_reaches_one_reader_and_no_other(
+    address: str, shown: str, started: Start
+) -> None:
+    inbox = Inbox()
+    await mailer(f"smtp://{started(inbox)}").send(written(to=address))
+    (envelope,) = inbox.envelopes
+    assert envelope.rcpt_tos == [shown]
+    (to,) = inbox.letters[0]["To"].addresses
+    assert to.addr_spec == shown
+
+
+# ---------------------------------------------------------------- the mail server's URL
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("smtp://mail.example", ("mail.example", 587, None, None, False, True)),
+        ("smtps://mail.example", ("mail.example", 465, None, None, True, False)),
+        ("smtp://127.0.0.1:25", ("127.0.0.1", 25, None, None, False, False)),
+        ("smtp://[::1]:25/", ("::1", 25, None, None, False, False)),
+        ("smtp://localhost?tls=required", ("localhost", 587, None, None, False, True)),
+        ("smtp://relay:25?tls=none", ("relay", 25, None, None, False, False)),
+        ("smtp://u%40x:p%2F%3A@m.example", ("m.example", 587, "u@x", "p/:", False, True)),
+    ],
+)
+def test_a_url_says_where_the_server_is_and_how_to_speak_to_it(
+    url: str, parts: tuple[object, ...]
+) -> None:
+    server = SmtpServer.of(url)
+    assert parts == (
+        server.host,
+        server.port,
+        server.user,
+        server.password,
+        server.uses_tls,
+        server.requires_starttls,
+    )
+    assert "p/:" not in repr(server)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "mail.example",
+        "http://u:hush@mail.example",
+        "smtp://",
+        "smtp://u:hush@mail.example:port",
+        "smtp://u@mail.example",
+        "smtp://u:hush@mail.example/path",
+        "smtp://u:hush@mail.example?tls=maybe",
+        "smtp://u:hush@mail.example?verify=no",
+    ],
+)
+def test_another_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ValueError, match="URL|smtp://") as caught:
+        SmtpServer.of(url)
+    assert "hush" not in str(caught.value)
+
+
+# ---------------------------------------------------------------- conversations
+
+
+async def test_a_letter_arrives_whole(started: Start) -> None:
+    inbox = Inbox()
+    await mailer(f"smtp://{started(inbox)}").send(written(subject="Naujas slaptažodis"))
+    (envelope,), (read,) = inbox.envelopes, inbox.letters
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("laurel@shop.example", [TO])
+    assert inbox.greetings == ["shop.example"]
+    assert str(read["Subject"]) == "Naujas slaptažodis"
+    assert all(line.isascii() for line in (envelope.content or b"").splitlines())
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server on this machine shows, and a client that trusts it."""
+    return certified(tmp_path_factory.mktemp("tls"))
+
+
+Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+
+
+async def test_the_clear_is_left_for_tls_before_anything_is_said(
+    started: Start, contexts: Contexts
+) -> None:
+    inbox = Inbox()
+    place = started(inbox, tls_context=contexts[0], require_starttls=True)
+    await mailer(f"smtp://{place}?tls=required", tls=contexts[1]).send(written())
+    assert inbox.encrypted == [True]
+
+
+async def test_tls_from_the_first_byte_carries_the_password(
+    started: Start, contexts: Contexts
+) -> None:
+    shown: list[object] = []
+
+    def authenticate(*arguments: Any) -> AuthResult:
+        data = arguments[-1]
+        shown.append((data.login, data.password))
+        return AuthResult(success=data.password == b"p/w")
+
+    inbox = Inbox()
+    place = started(
+        inbox,
+        ssl_context=contexts[0],
+        authenticator=authenticate,
+        auth_required=True,
+        auth_require_tls=False,  # it is TLS already, which aiosmtpd does not see
+    )
+    await mailer(f"smtps://laurel:p%2Fw@{place}", tls=contexts[1]).send(written())
+    assert shown == [(b"laurel", b"p/w")]
+    assert len(inbox.letters) == 1
+    with pytest.raises(LetterRefused) as caught:
+        await mailer(f"smtps://laurel:wrong@{place}", tls=contexts[1]).send(written())
+    assert caught.value.reason == "535"
+
+
+async def test_a_server_without_tls_gets_no_letter_that_needs_it(started: Start) -> None:
+    inbox = Inbox()
+    with pytest.raises(LetterRefused) as caught:
+        await mailer(f"smtp://u:p@{started(inbox)}?tls=required").send(written())
+    assert caught.value.reason == "no TLS"
+    assert inbox.envelopes == []
+
+
+async def test_a_server_that_nobody_vouches_for_gets_no_letter(
+    started: Start, contexts: Contexts
+) -> None:
+    inbox = Inbox()
+    place = started(inbox, tls_context=contexts[0])
+    with pytest.raises(MailUnavailable):
+        await mailer(f"smtp://{place}?tls=required").send(written())
+    place = started(inbox, ssl_context=contexts[0])
+    with pytest.raises(MailUnavailable):
+        await mailer(f"smtps://{place}").send(written())
+    assert inbox.envelopes == []
+
+
+async def test_an_answer_of_4xx_may_change_and_one_of_5xx_does_not(started: Start) -> None:
+    place = started(Inbox("451 later", "554 never"))
+    with pytest.raises(MailUnavailable) as later:
+        await mailer(f"smtp://{place}").send(written())
+    with pytest.raises(LetterRefused) as never:
+        await mailer(f"smtp://{place}").send(written())
+    assert (later.value.reason, never.value.reason) == ("451", "554")
+
+
+async def test_a_refused_reader_is_told_from_one_who_is_busy(started: Start) -> None:
+    place = started(Strict())
+    with pytest.raises(MailUnavailable, match="450"):
+        await mailer(f"smtp://{place}").send(written(to="450@example.com"))
+    with pytest.raises(LetterRefused, match="550"):
+        await mailer(f"smtp://{place}").send(written(to="550@example.com"))
+
+
+async def test_where_nobody_listens_mail_is_unavailable() -> None:
+    with pytest.raises(MailUnavailable, match="SMTPConnectError"):
+        await mailer(f"smtp://127.0.0.1:{free_port()}").send(written())
+
+
+async def test_a_server_that_says_nothing_is_left() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(MailUnavailable, match="Timeout"):
+            await SmtpMailer(SmtpServer.of(f"smtp://127.0.0.1:{port}"), timeout_seconds=0.05).send(
+                written()
+            )
+
+
+# ---------------------------------------------------------------- a folder
+
+
+async def test_a_folder_keeps_letters_for_their_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "mail"
+    for subject in ("first", "second"):
+        await FolderMailer(folder).send(written(subject=subject))
+    files = sorted(folder.iterdir(), key=lambda file: int(file.stem))
+    assert [file.suffix for file in files] == [".eml", ".eml"]
+    assert {file.stat().st_mode & 0o777 for file in (*files,)} == {0o600}
+    read = [standard.message_from_bytes(file.read_bytes(), policy=default) for file in files]
+    assert [message["Subject"] for message in read] == ["first", "second"]
+
+
+async def test_a_folder_that_can_not_be_written_is_mail_that_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "mail").write_text("a file")
+    with pytest.raises(MailUnavailable):
+        await FolderMailer(tmp_path / "mail").send(written())
+
+
+# ---------------------------------------------------------------- the post
+
+
+@contextmanager
+def pauses(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setattr(email, "PAUSES_SECONDS", seconds)
+        yield
+
+
+async def job() -> EmailMessage:
+    return written()
+
+
+async def test_a_letter_is_sent_again_until_it_is_taken(
+    started: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = Inbox("451 later", "421 later")
+    post = Post(mailer(f"smtp://{started(inbox)}"), sender=SENDER)
+    with pauses(monkeypatch, 0, 0, 0), capture_logs() as logs:
+        assert post.add(job)
+        await post.emptied()
+    assert len(inbox.letters) == 1
+    assert [log["event"] for log in logs] == ["letter postponed"] * 2
+    assert [log["reason"] for log in logs] == ["451", "421"]
+
+
+async def test_a_letter_is_given_up_in_the_end_and_the_log_names_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    post = Post(mailer(f"smtp://127.0.0.1:{free_port()}"), sender=SENDER)
+    with pauses(monkeypatch, 0, 0), capture_logs() as logs:
+        post.add(job)
+        await post.emptied()
+    assert [log["event"] for log in logs] == ["letter postponed"] * 2 + ["letter not sent"]
+    assert TO not in str(logs)
+    assert "ABC234" not in str(logs)
+
+
+async def test_a_refused_letter_is_not_sent_again(
+    started: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = Inbox("554 never")
+    post = Post(mailer(f"smtp://{started(inbox)}"), sender=SENDER)
+    with pauses(monkeypatch, 0, 0), capture_logs() as logs:
+        post.add(job)
+        await post.emptied()
+    assert inbox.envelopes == []
+    assert [(log["event"], log["reason"]) for log in logs] == [("letter refused", "554")]
+
+
+async def test_a_letter_that_can_not_be_written_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken() -> EmailMessage:
+        raise ValueError(TO)
+
+    async def none() -> None:
+        return None
+
+    post = Post(mailer("smtp://127.0.0.1:1"), sender=SENDER)
+    with pauses(monkeypatch, 0), capture_logs() as logs:
+        post.add(broken)
+        post.add(none)
+        await post.emptied()
+    assert [(log["event"], log["reason"]) for log in logs] == [("letter not sent", "ValueError")]
+    assert TO not in str(logs)
+
+
+class Slow:
+    """A mailer that waits to be let go."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.at_once = 0
+        self.most_at_once = 0
+        self.sent = 0
+
+    async def send(self, _letter: EmailMessage) -> None:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await self.opened.wait()
+            self.sent += 1
+        finally:
+            self.at_once -= 1
+
+
+async def test_the_post_takes_a_bounded_number_and_sends_a_few_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(email, "MAXIMUM_WAITING", 20)
+    slow = Slow()
+    post = Post(slow, sender=SENDER)
+    with capture_logs() as logs:
+        assert [post.add(job) for _ in range(21)] == [True] * 20 + [False]
+    assert post.is_full
+    assert [log["event"] for log in logs] == ["letter dropped"]
+    slow.opened.set()
+    await post.emptied()
+    assert (slow.sent, slow.most_at_once) == (20, email.SENDING_AT_ONCE)
+    assert not post.is_full
+
+
+@pytest.fixture
+async def slow(database: Address, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Slow]:
+    """A slow mailer, and a post that closes at once."""
+    monkeypatch.setattr(email, "CLOSING_SECONDS", 0)
+    yield Slow()
+
+
+async def test_the_server_stops_without_waiting_for_letters_for_ever(slow: Slow) -> None:
+    with capture_logs() as logs:
+        async with email.posting(slow, sender=SENDER) as post:
+            assert post is not None
+            assert email.post() is post
+            post.add(job)
+            await asyncio.sleep(0)
+    assert email.post() is None
+    assert slow.sent == 0
+    assert [(log["event"], log["count"]) for log in logs] == [("letters dropped", 1)]
+
+
+async def test_without_a_mailer_there_is_no_post(database: Address) -> None:
+    async with email.posting(None, sender=SENDER) as post:
+        assert post is None
+        assert email.post() is None
