@@ -82,7 +82,7 @@ class Result:
 
 
 def measure(*, clients: int, rounds: int, seconds: int, say: Say) -> Result:
-    """Start PostgreSQL and measure. Raises CannotStart and NotOnDisk; `say` is told what goes on."""
+    """Start PostgreSQL and measure; `say` is told what goes on. Raises CannotStart, NotOnDisk."""
     say("starting PostgreSQL with durable commits")
     with durable_database() as url:
         folder = Path(asyncio.run(_prepare(url))).parent

@@ -429,10 +429,12 @@ def publish_documents(
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Publishes all documents of a manifest, or none if one of them is not valid."""
+    """Publishes all documents of a manifest, or none if one of them is not valid; the server may
+    run meanwhile, and answers them at once."""
     from server.edge import trusted_commands as trusted  # noqa: PLC0415 - only these commands need it
     from server.edge.executing import schema_of  # noqa: PLC0415 - same
     from server.schema import schema as joined  # noqa: PLC0415 - the schema takes a while to load
+    from server.storage.errands import Errand  # noqa: PLC0415 - same
 
     settings = _settings(data=data, database=database)
     try:
@@ -442,10 +444,9 @@ def publish_documents(
     if dry_run:
         typer.echo(f"{len(documents)} documents could be published")
         return
-    typer.echo(_with_database(settings, trusted.publish(documents), instead=_BY_SERVER))
-
-
-_BY_SERVER = "publish through the server that runs, with the mutation publishDocuments as a manager"
+    facts = {"documents": [[one.body, one.label] for one in documents]}
+    errand = Errand(trusted.PUBLISH, facts)
+    typer.echo(_with_database(settings, trusted.publish(**facts), errand=errand))
 
 
 @documents_cli.command("list")
@@ -465,12 +466,12 @@ def withdraw_document(
 ) -> None:
     """Publishes a document no longer; servers that run stop answering it within a minute."""
     from server.edge import trusted_commands as trusted  # noqa: PLC0415 - only these commands need it
+    from server.storage.errands import Errand  # noqa: PLC0415 - same
 
     settings = _settings(data=data, database=database)
-    try:
-        typer.echo(_with_database(settings, trusted.withdraw(document_id)))
-    except trusted.ManifestRefused as error:
-        raise _refuse(str(error)) from None
+    facts = {"sha256": document_id.removeprefix("sha256:").lower()}
+    errand = Errand(trusted.WITHDRAW, facts)
+    typer.echo(_with_database(settings, trusted.withdraw(**facts), errand=errand))
 
 
 @cli.command("audit")

@@ -12,9 +12,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from server import demo
+from server.edge import trusted
 from server.edge.bodies import BodyLimit
+from server.edge.budgets import Budgets
 from server.edge.cross_origin import CrossOrigin
-from server.edge.executing import Introspection, Operations, Policy
+from server.edge.documents import Documents
+from server.edge.executing import Introspection, Operations, Policy, schema_of
 from server.edge.graphiql import SignInOptions, graphiql_routes
 from server.edge.host_check import HostCheck
 from server.edge.http import GraphQLEndpoint, Unauthenticated
@@ -30,7 +33,7 @@ from server.integrations.live_postgres import carried
 from server.members import service as members
 from server.principal import Principal
 from server.schema import schema
-from server.settings import EMULATOR_VARIABLE, Mode, Settings, tell_firebase
+from server.settings import EMULATOR_VARIABLE, Mode, Settings, TrustedDocuments, tell_firebase
 from server.storage import changes, database, sql
 
 GRAPHQL_PATH = "/graphql"
@@ -82,10 +85,25 @@ async def _jwks(_request: Request) -> Response:
 
 
 def _policy(settings: Settings) -> Policy:
-    everyone = settings.mode is Mode.DEMO
     return Policy(
-        introspection=Introspection.EVERYONE if everyone else Introspection.DEVELOPERS,
+        introspection=Introspection(settings.shows_schema_to.value),
+        requires_trusted_documents=_requires_trusted_documents(settings),
+        time_limit_milliseconds=settings.operation_seconds * 1000,
     )
+
+
+def _requires_trusted_documents(settings: Settings) -> bool:
+    return settings.trusted_documents is TrustedDocuments.REQUIRED
+
+
+def _operations(settings: Settings) -> Operations:
+    documents = Documents(
+        schema_of(schema),
+        find_trusted=trusted.find,
+        registers=not _requires_trusted_documents(settings),
+    )
+    budgets = Budgets(percent=settings.cost_budget_percent)
+    return Operations(schema, documents=documents, budgets=budgets, policy=_policy(settings))
 
 
 def _id_tokens(settings: Settings) -> firebase.IdTokens:
@@ -139,7 +157,7 @@ def create_app(
             async with mailing(settings), members.noting_key_uses():
                 yield
 
-    operations = Operations(schema, policy=_policy(settings))
+    operations = _operations(settings)
     streams = Streams(metrics=metrics or Metrics())
     routes: list[BaseRoute] = [
         *graphiql_routes(

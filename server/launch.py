@@ -96,6 +96,7 @@ async def _prepare_and_serve(
         from server import logs  # noqa: PLC0415 - slow to load; what is wrong has been said before
         from server.app import create_app, mailing  # noqa: PLC0415 - same
         from server.audit.jobs import auditing  # noqa: PLC0415 - same
+        from server.edge import trusted_commands  # noqa: PLC0415 - same
         from server.edge.metrics import Metrics  # noqa: PLC0415 - same
         from server.members.commands import ERRANDS  # noqa: PLC0415 - same
         from server.storage import errands  # noqa: PLC0415 - same
@@ -110,7 +111,7 @@ async def _prepare_and_serve(
             _showing(metrics, listening.metrics),
             mailing(settings),
             auditing(metrics, interval_seconds=settings.audit_interval_seconds),
-            errands.taking(address, ERRANDS),
+            errands.taking(address, {**ERRANDS, **trusted_commands.ERRANDS}),
         ):
             await serve(
                 app,

@@ -53,6 +53,20 @@ class OperationLog(StrEnum):
     NONE = "none"  # what is unexpected is logged all the same
 
 
+class TrustedDocuments(StrEnum):
+    """Whether members' apps may only send operations that the operator has published."""
+
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class SchemaShownTo(StrEnum):
+    """Who may ask for the schema, and is helped with names that are nearly right."""
+
+    EVERYONE = "everyone"
+    DEVELOPERS = "developers"  # staff, and keys with the scope SCHEMA_READ
+
+
 class InvalidSettings(Exception):
     """A setting is missing or wrong; the message says which, in one line."""
 
@@ -85,6 +99,19 @@ class Settings(BaseSettings):
     drain_seconds: int = Field(
         default=0, ge=0, le=300
     )  # not ready, but at work still, once told to stop
+
+    introspection: SchemaShownTo | None = None  # EVERYONE in a demonstration, else DEVELOPERS
+    trusted_documents: TrustedDocuments = TrustedDocuments.OPTIONAL
+    cost_budget_percent: int = Field(default=100, ge=0, le=10_000)  # 0 lets everybody spend
+    operation_seconds: int = Field(default=10, ge=1, le=300)  # that one operation may take
+
+    @property
+    def shows_schema_to(self) -> SchemaShownTo:
+        """Who may ask for the schema."""
+        if self.introspection is None:
+            is_demo = self.mode is Mode.DEMO
+            return SchemaShownTo.EVERYONE if is_demo else SchemaShownTo.DEVELOPERS
+        return self.introspection
 
     @field_validator("hosts", "origins", "trusted_proxies", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from server.clock import Instant
 from server.edge import scanning
 from server.edge.limits import TRUSTED, DocumentLimits
 from server.edge.planning import OperationPlan, Planner
-from server.edge.refusing import DocumentRefused, RequestRefused
+from server.edge.refusing import DocumentRefused, ErrorShown, RequestRefused
 from server.edge.requests import GraphQLRequest, hash_of
 from server.edge.sizing import sizes_of
 from server.edge.validating import errors_in, with_one_of
@@ -50,6 +50,21 @@ class PreparedDocument:
             key = "request.operation_unnamed" if operation_name is None else "request.operation"
             raise RequestRefused("OPERATION_RESOLUTION_FAILURE", key, status=422)
         return self.plans[operation_name]
+
+
+class PersistedQueryNotFound(RequestRefused):
+    """Nobody has registered a text under the hash: an Apollo client sends it next.
+
+    The clients know it by these very words, in no language; some of them only with status 200.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("PERSISTED_QUERY_NOT_FOUND", "request.document_unknown", status=404)
+
+    def errors(self, language: str) -> list[ErrorShown]:
+        """The error as Apollo's clients know it."""
+        [error] = super().errors(language)
+        return [{**error, "message": "PersistedQueryNotFound"}]
 
 
 class Preparing:
@@ -149,7 +164,7 @@ class Documents:
         find_trusted: FindTrusted | None = None,
         registers: bool = True,
         capacity: int = 1_000,
-        capacity_tokens: int = 100_000,
+        capacity_tokens: int = 30_000,  # each takes about 600 bytes
     ) -> None:
         self.limits = limits or DocumentLimits()
         self.hits = self.misses = 0
@@ -157,7 +172,7 @@ class Documents:
         self._find_trusted = find_trusted
         self._registers = registers
         self._recurring = _Kept(capacity, capacity_tokens)
-        self._registered = _Kept(capacity, capacity_tokens)
+        self._registered = _Kept(capacity, capacity_tokens // 2)
         self._trusted = _Kept(capacity * 2, capacity_tokens * 2)
         self._seen_once = _Seen(capacity * 10)
         self._unknown = _Seen(capacity)
@@ -180,7 +195,7 @@ class Documents:
             if published is not None:
                 return published
             if text is None and known is None:
-                raise _unknown(is_automatic=request.is_automatic)
+                raise PersistedQueryNotFound if request.is_automatic else _unknown()
         found = self._recurring.get(sha256) or self._registered.get(sha256)
         if found is not None:
             self.hits += 1
@@ -235,11 +250,8 @@ def _is_recent(at: Instant, microseconds: int) -> bool:
     return abs(clock.system_now() - at) < microseconds
 
 
-def _unknown(*, is_automatic: bool) -> RequestRefused:
-    code = "PERSISTED_QUERY_NOT_FOUND"
-    if is_automatic:
-        return RequestRefused(code, "request.persisted_query_unknown", status=404)
-    return RequestRefused(code, "request.document_unknown", status=404)
+def _unknown() -> RequestRefused:
+    return RequestRefused("PERSISTED_QUERY_NOT_FOUND", "request.document_unknown", status=404)
 
 
 def _parsed(text: str) -> DocumentNode:

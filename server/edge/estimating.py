@@ -52,7 +52,7 @@ def _length(value: object) -> int:
     if isinstance(value, list):
         return len(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return max(0, min(int(value), CEILING)) if value == value and abs(value) < CEILING else CEILING
+        return int(max(0, min(value, CEILING)))
     return 1
 
 

@@ -16,6 +16,7 @@ from server.edge.budgets import Budgets, Taken
 from server.edge.context import Context
 from server.edge.documents import Documents, PreparedDocument
 from server.edge.observing import note_operation
+from server.edge.permissions import Coordinate, first_denied, rules_of, stated
 from server.edge.planning import OperationPlan
 from server.edge.refusing import DocumentRefused, RequestRefused
 from server.edge.reporting import shown_errors
@@ -93,6 +94,7 @@ class Operations:
         self.schema = schema_of(schema)
         self._executor_class: type[Executor[Any]] = schema.execution_context_class
         self.documents = documents or Documents(self.schema)
+        self._rules = rules_of(self.schema)
         self.budgets = budgets or Budgets()
         self.policy = policy or Policy()
 
@@ -106,6 +108,8 @@ class Operations:
         """
         may_introspect = self.policy.may_introspect(context.principal)
         self.budgets.check_variables(context, request.variables)
+        if request.sha256 is None:
+            self._check_trust(None, context)
         with span("graphql.prepare"):
             prepared = await self.documents.prepared(
                 request,
@@ -114,17 +118,32 @@ class Operations:
             )
         plan = prepared.plan(request.operation_name)
         allows(plan.kind)
+        estimate = plan.estimated(request.variables)
+        note_operation(plan.kind, plan.root_fields, name=plan.name, cost=estimate.cost)
         if plan.introspects and not may_introspect:
             raise RequestRefused("INTROSPECTION_NOT_ALLOWED", "request.introspection", status=403)
         self._check_trust(prepared, context)
-        estimate = plan.estimated(request.variables)
-        note_operation(plan.kind, plan.root_fields, name=plan.name, cost=estimate.cost)
+        self._check_access(plan, context.principal)
         taken = self.budgets.take(context, estimate)
         return Planned(prepared, plan, request.variables, taken)
 
-    def _check_trust(self, prepared: PreparedDocument, context: Context) -> None:
+    def _check_access(self, plan: OperationPlan, principal: Principal) -> None:
+        """Refuse the operation if it asks for a field that isn't for the caller.
+
+        A root field that isn't says so itself when it is called, and spoils no other.
+        """
+        root = self.schema.get_root_type(plan.operation.operation)
+        assert root is not None
+        for name, deciding in plan.deciding.items():
+            if stated(root.fields[name]).allows(principal):
+                denied = first_denied(self._rules, deciding, principal)
+                if denied is not None:
+                    raise _denied(denied, principal)
+
+    def _check_trust(self, prepared: PreparedDocument | None, context: Context) -> None:
+        is_trusted = prepared is not None and prepared.is_trusted
         is_member = context.principal.kind is PrincipalKind.MEMBER
-        if self.policy.requires_trusted_documents and is_member and not prepared.is_trusted:
+        if self.policy.requires_trusted_documents and is_member and not is_trusted:
             raise RequestRefused(
                 "TRUSTED_DOCUMENT_REQUIRED", "request.trusted_required", status=403
             )
@@ -212,6 +231,18 @@ class Operations:
         if taken is not None:
             body["extensions"] = {"cost": taken.shown}
         return Answer(body, status)
+
+
+def _denied(denied: Coordinate, principal: Principal) -> RequestRefused:
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        return RequestRefused(
+            "UNAUTHENTICATED",
+            "request.sign_in",
+            status=401,
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    field_name = ".".join(denied)
+    return RequestRefused("FORBIDDEN", "request.forbidden_field", status=403, field=field_name)
 
 
 async def _run(executor: Executor[Any]) -> ExecutionResult:

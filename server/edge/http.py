@@ -20,7 +20,9 @@ from server import clock
 from server.clock import Instant
 from server.edge import caching, events, media_types, requests
 from server.edge.authority import Authority, Identify, Watch, nothing_to_watch
+from server.edge.client_address import limited_address
 from server.edge.context import Context
+from server.edge.documents import PersistedQueryNotFound
 from server.edge.events import EventStream
 from server.edge.executing import PARTIAL_SUCCESS_STATUS, Answer, Operations, Planned
 from server.edge.media_types import LEGACY, RESPONSE, Accepted
@@ -129,7 +131,7 @@ class GraphQLEndpoint:
             context_of(
                 ANONYMOUS,
                 request.headers,
-                address="" if request.client is None else request.client.host,
+                address=limited_address(scope),
                 request_id=request_id(request.headers.get(REQUEST_ID_HEADER)),
             ),
         )
@@ -310,6 +312,10 @@ def _decoded(data: str | bytes) -> object:
 def _refusal(refused: RequestRefused, takes: Accepted, context: Context) -> Response:
     answer = Answer({"errors": refused.errors(context.language)}, refused.status)
     response = _response(answer, takes, context)
+    if isinstance(refused, PersistedQueryNotFound) and LEGACY in takes.media_types:
+        # Apollo's clients ask for both media types, and not all of them read another status.
+        response.status_code = HTTPStatus.OK
+        response.headers["Content-Type"] = f"{LEGACY}; charset=utf-8"
     response.headers.update(refused.headers)
     return response
 

@@ -55,8 +55,8 @@ TRUSTED = DocumentLimits(
     aliases=500,
     overlaps=100_000,
 )
-"""For documents that the operator has published, which are made ready only once. They may be larger;
-what they may cost is limited as it is for others."""
+"""For documents that the operator has published, which are made ready only once. They may be
+larger; what they may cost is limited as it is for others."""
 
 
 def exceeded(code: str, key: str, *, requested: int, allowed: int) -> RequestRefused:

@@ -154,7 +154,7 @@ def rules_of(schema: GraphQLSchema) -> Mapping[Coordinate, Access]:
     """
     roots = {schema.query_type, schema.mutation_type, schema.subscription_type}
     return {
-        (name, field_name): _stated(definition)
+        (name, field_name): stated(definition)
         for name, type_ in schema.type_map.items()
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         and type_ not in roots
@@ -163,7 +163,8 @@ def rules_of(schema: GraphQLSchema) -> Mapping[Coordinate, Access]:
     }
 
 
-def _stated(definition: Any) -> Access:
+def stated(definition: Any) -> Access:
+    """The rule of a field of the schema; nobody's if there is none."""
     ours = (definition.extensions or {}).get("strawberry-definition")
     return (_rule_of(ours) if isinstance(ours, StrawberryField) else None) or NOBODY
 

@@ -30,7 +30,7 @@ from graphql import (
 
 from server.edge.estimating import CEILING, Estimate, Size, Sum, size_of
 from server.edge.limits import SECRET_WEIGHT, DocumentLimits, exceeded
-from server.edge.permissions import Coordinate
+from server.edge.permissions import Coordinate, deciding, rules_of
 from server.edge.sizing import PLAIN, FieldSize
 
 _INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
@@ -53,7 +53,7 @@ class OperationPlan:
 
     operation: OperationDefinitionNode
     root_fields: tuple[str, ...]  # their names in the schema, those of introspection included
-    used: frozenset[Coordinate]  # every field below the root, of the type it is asked of
+    deciding: Mapping[str, tuple[Coordinate, ...]]  # by root field: what not everybody may ask for
     depth: int
     fields: int
     aliases: int
@@ -90,6 +90,7 @@ class Planner:
     def __init__(self, schema: GraphQLSchema, sizes: Mapping[Coordinate, FieldSize]) -> None:
         self.schema = schema
         self.sizes = sizes
+        self.rules = rules_of(schema)
 
     def planned(self, document: DocumentNode, limits: DocumentLimits) -> list[OperationPlan]:
         """The plan of each operation. Raises RequestRefused if the document exceeds a limit."""
@@ -153,7 +154,8 @@ class _Walk:
         self._fields_before = self._fields = fields
         self._declared: Mapping[str, VariableDefinitionNode] = {}
         self._roots: dict[str, None] = {}
-        self._used: set[Coordinate] = set()
+        self._used: dict[str, set[Coordinate]] = {}
+        self._root = ""
         self._depth = self._aliases = self._secrets = self._introspected = 0
 
     def plan(self, operation: OperationDefinitionNode) -> OperationPlan:
@@ -167,7 +169,7 @@ class _Walk:
         return OperationPlan(
             operation,
             tuple(self._roots),
-            frozenset(self._used),
+            {root: deciding(self._planner.rules, used) for root, used in self._used.items()},
             self._depth,
             self._fields - self._fields_before,
             self._aliases,
@@ -236,7 +238,8 @@ class _Walk:
         """The field's depth, once it is counted."""
         limits = self._limits
         if place.is_root:
-            self._roots[node.name.value] = None
+            self._root = node.name.value
+            self._roots[self._root] = None
         if node.alias is not None:
             self._aliases += 1
             _bounded("ALIASES", self._aliases, limits.aliases)
@@ -253,7 +256,7 @@ class _Walk:
         coordinate = (place.parent.name, name)
         size = self._planner.sizes.get(coordinate, PLAIN)
         if not place.is_root:
-            self._used.add(coordinate)
+            self._used.setdefault(self._root, set()).add(coordinate)
         elif size.weight >= SECRET_WEIGHT and place.parent is self._planner.schema.mutation_type:
             self._secrets += 1
             _bounded("SECRETS", self._secrets, self._limits.secrets)

@@ -40,76 +40,45 @@ def check(text: str, limits: DocumentLimits) -> int:
     than the limits allow.
     """
     tokens = comments = nesting = directives = 0
-    match = _TOKEN.scanner(text, 0, limits.characters).match  # type: ignore[attr-defined] # not in typeshed
-    while (found := match()) is not None:
-        kind = found.lastgroup
+    scanner = _TOKEN.scanner(text, 0, limits.characters)  # type: ignore[attr-defined] # not in typeshed
+    for match in iter(scanner.match, None):
+        kind = match.lastgroup
         if kind == "comment":
             comments += 1
-            if comments > limits.tokens:
-                break
-            continue
-        tokens += 1
-        if tokens > limits.tokens:
-            break
+        else:
+            tokens += 1
+        if tokens > limits.tokens or comments > limits.tokens:
+            _bounded("TOO_MANY_TOKENS", "tokens", limits.tokens + 1, limits.tokens)
         if kind == "open":
             nesting += 1
-            if nesting > limits.nesting:
-                raise exceeded(
-                    "TOO_DEEP", "request.depth", requested=nesting, allowed=limits.nesting
-                )
+            _bounded("TOO_DEEP", "depth", nesting, limits.nesting)
         elif kind == "close":
             nesting -= 1
         elif kind == "directive":
             directives += 1
-    if found is not None:
-        raise exceeded(
-            "TOO_MANY_TOKENS", "request.tokens", requested=limits.tokens + 1, allowed=limits.tokens
-        )
-    if len(text) > limits.characters:
-        raise exceeded(
-            "TOO_LONG", "request.characters", requested=len(text), allowed=limits.characters
-        )
-    if directives > limits.directives:
-        raise exceeded(
-            "TOO_MANY_DIRECTIVES",
-            "request.directives",
-            requested=directives,
-            allowed=limits.directives,
-        )
+    _bounded("TOO_LONG", "characters", len(text), limits.characters)
+    _bounded("TOO_MANY_DIRECTIVES", "directives", directives, limits.directives)
     return tokens
+
+
+def _bounded(code: str, what: str, requested: int, allowed: int) -> None:
+    if requested > allowed:
+        raise exceeded(code, f"request.{what}", requested=requested, allowed=allowed)
 
 
 def check_variables(values: Mapping[str, Any], limits: VariableLimits) -> None:
     """Raise RequestRefused if the variables' values are more, or nest deeper, than allowed."""
-    if len(values) > limits.variables:
-        raise exceeded(
-            "TOO_MANY_VARIABLES",
-            "request.variables",
-            requested=len(values),
-            allowed=limits.variables,
-        )
+    _bounded("TOO_MANY_VARIABLES", "variables", len(values), limits.variables)
     level: list[Any] = [*values.values()]
     count, depth = len(level), 0
     while True:
         inner = [value for value in level if type(value) is list or type(value) is dict]
         count += sum(map(len, inner))
-        if count > limits.values:
-            raise exceeded(
-                "TOO_MANY_VALUES",
-                "request.values",
-                requested=limits.values + 1,
-                allowed=limits.values,
-            )
+        _bounded("TOO_MANY_VALUES", "values", count, limits.values)
         if not inner:
             return
         depth += 1
-        if depth > limits.depth:
-            raise exceeded(
-                "VARIABLES_TOO_DEEP",
-                "request.variables_depth",
-                requested=depth,
-                allowed=limits.depth,
-            )
+        _bounded("VARIABLES_TOO_DEEP", "variables_depth", depth, limits.depth)
         level = []
         for value in inner:
-            level += value if type(value) is list else value.values()
+            level += value.values() if isinstance(value, dict) else value

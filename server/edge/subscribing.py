@@ -1,4 +1,4 @@
-"""What subscriptions yield: not what is shown, but that something is to be shown, and how it's read.
+"""What subscriptions yield: not what is shown, but that something is to be, and how it's read.
 
 An event is read when it's delivered, with the context that it's delivered with and in the one
 snapshot of the database that the whole response shows. So it's never older than its delivery, and
@@ -25,7 +25,7 @@ class Event:
     is_shown: bool = False  # whether it has been delivered without errors
 
 
-async def _shown(event: object, info: GraphQLResolveInfo, **_arguments: object) -> Any:
+async def _shown(event: object, info: GraphQLResolveInfo[Context], **_arguments: object) -> Any:
     return await event.read(info.context) if isinstance(event, Event) else event
 
 

@@ -5,7 +5,7 @@ Each command assumes an open, migrated database and returns the text to print.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from server.edge.documents import Preparing
 from server.edge.refusing import RequestRefused
 from server.edge.requests import hash_of
 from server.edge.trusted import NewDocument
+from server.errors import NotFound
 from server.storage import sql
 
 APOLLO_FORMAT = "apollo-persisted-query-manifest"
@@ -104,21 +105,30 @@ def _wrong_id(id_: str, body: str) -> str | None:
     return "its id is not the SHA-256 of its text"
 
 
-async def publish(documents: list[NewDocument]) -> str:
-    """Publish what `read` has found."""
+PUBLISH, WITHDRAW = "publish_documents", "withdraw_document"
+"""The errands of the commands that write, for a server that holds the database."""
+
+
+async def publish(*, documents: list[list[str]]) -> str:
+    """Publish texts with their labels, which `read` has found."""
     async with sql.transaction():
-        count = await trusted.publish(documents)
+        count = await trusted.publish([NewDocument(*one) for one in documents])
     return f"{count} published, {len(documents) - count} were published already"
 
 
-async def withdraw(id_: str) -> str:
-    """Publish a document no longer."""
-    sha256 = id_.removeprefix("sha256:").lower()
+async def withdraw(*, sha256: str) -> str:
+    """Publish a document no longer. Raises NotFound if it isn't published."""
     async with sql.transaction():
         is_withdrawn = await trusted.withdraw(sha256)
     if not is_withdrawn:
-        raise ManifestRefused(f"no document is published as {sha256}")
+        raise NotFound("documents.unknown", path=(), sha256=sha256)
     return f"withdrawn; servers that run stop answering it within a minute: {sha256}"
+
+
+ERRANDS: Mapping[str, Callable[..., Coroutine[Any, Any, str]]] = {
+    PUBLISH: publish,
+    WITHDRAW: withdraw,
+}
 
 
 async def listed() -> str:

@@ -108,6 +108,7 @@ def _checked(info: Info, documents: list[DocumentInput]) -> list[NewDocument]:
             path=("input", "documents"),
             value=len(documents),
             accepted=f"1 to {MAXIMUM_DOCUMENTS:,} documents",
+            maximum=MAXIMUM_DOCUMENTS,
         )
     preparing = Preparing(info.schema._schema)
     found: list[NewDocument] = []

@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 import structlog
 from tortoise.connection import get_connections
 
+from server.clock import system_now
 from server.storage import sql
 from server.storage.ids import new_id
 
@@ -200,7 +201,7 @@ class FolderMailer:
         self._folder = folder
 
     async def send(self, letter: EmailMessage) -> None:
-        """Write it as `<number>.eml`, later letters with greater numbers; for the owner alone.
+        """Write it as `<microseconds>-<id>.eml`, by the time of writing; for the owner alone.
 
         Raises MailUnavailable.
         """
@@ -211,7 +212,7 @@ class FolderMailer:
 
     def _write(self, letter: EmailMessage) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        finished = self._folder / f"{new_id()}.eml"
+        finished = self._folder / f"{system_now()}-{new_id()}.eml"
         begun = finished.with_suffix(".part")
         descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:

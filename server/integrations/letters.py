@@ -55,12 +55,12 @@ def letter(
     message["Date"] = format_datetime(datetime_of(at))
     message["Message-ID"] = make_msgid(domain=sender.domain)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834
-    message["Content-Language"] = language
     message.set_content("\n\n".join(map(_plain, lines)) + "\n", cte="quoted-printable")
     page = _PAGE.format(
         language=escape(language), title=escape(subject), lines="\n".join(map(_html, lines))
     )
     message.add_alternative(page, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = language  # of the whole, and not of its first part
     return message
 
 

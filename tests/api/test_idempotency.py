@@ -508,6 +508,16 @@ async def _publish(api: Api) -> Case:
     return Case(callers[0], richer, other, callers[1], other)
 
 
+@case("publishDocuments", "DocumentsPublished")
+async def _publish_documents(api: Api) -> Case:
+    callers = [await api.staff(StaffRole.MANAGER) for _ in range(2)]
+    first, other = (
+        {"documents": [{"body": f"{{ programme {{ {name} }} }}", "label": name}]}
+        for name in ("version", "currencyCode")
+    )
+    return Case(callers[0], first, other, callers[1], other)
+
+
 def test_every_mutation_takes_a_key_and_has_a_case() -> None:
     assert {name for name, mutation in mutations().items() if takes_key(mutation)} == set(CASES)
     assert set(mutations()) == set(CASES)

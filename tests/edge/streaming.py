@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -48,6 +48,8 @@ class Stage:
     hints: set[asyncio.Event] = field(default_factory=set)
     asked: int = 0  # how often somebody was identified
     gate: asyncio.Event = field(default_factory=asyncio.Event)  # `waits` waits for it
+    waiting: int = 0  # how many `waits` have begun
+    watched: set[int | None] = field(default_factory=set)  # by session
     failure: Exception | None = None  # of identifying
 
     async def wait_for_listeners(self, count: int) -> None:
@@ -85,10 +87,11 @@ class Stage:
             raise Unauthenticated
         return principal
 
-    async def watch(self, _principal: Principal) -> AsyncIterator[object]:
+    async def watch(self, principal: Principal) -> AsyncIterator[object]:
         """A hint whenever `hint` is called."""
         event = asyncio.Event()
         self.hints.add(event)
+        self.watched.add(principal.session_id)
         try:
             while True:
                 await event.wait()
@@ -96,6 +99,7 @@ class Stage:
                 yield None
         finally:
             self.hints.discard(event)
+            self.watched.discard(principal.session_id)
 
     def hint(self) -> None:
         """Tell that sessions may have ended."""
@@ -137,6 +141,7 @@ def schema_for(stage: Stage) -> strawberry.Schema:  # noqa: C901 - one short fie
 
         @strawberry.field
         async def waits(self) -> str:
+            stage.waiting += 1
             await stage.gate.wait()
             return "waited"
 
@@ -171,6 +176,13 @@ def schema_for(stage: Stage) -> strawberry.Schema:  # noqa: C901 - one short fie
         async def floods(self, size: int) -> AsyncGenerator[str, None]:
             while True:
                 yield "x" * size
+
+        @strawberry.subscription
+        async def lingers(self) -> AsyncGenerator[int, None]:
+            async for number in stage.listen():
+                with suppress(asyncio.CancelledError):
+                    await stage.gate.wait()
+                yield number
 
         @strawberry.subscription
         async def breaks(self) -> AsyncGenerator[int, None]:

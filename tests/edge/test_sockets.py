@@ -288,6 +288,19 @@ async def test_completing_ends_a_subscription_at_once_and_silently(server: Serve
         assert server.figure("laurel_subscriptions", transport="websocket") == 0
 
 
+async def test_a_source_that_does_not_heed_its_end_is_not_heard(server: Served) -> None:
+    async with server.connected() as client:
+        await client.subscribe("s", "subscription { lingers }")
+        await server.stage.wait_for_listeners(1)
+        server.stage.emit(1)
+        await client.is_in_order()
+        await client.send("complete", id="s")  # which it takes for its cue
+        await client.is_in_order()
+        server.stage.emit(None)
+        await server.stage.wait_for_listeners(0)
+        await client.is_in_order()
+
+
 async def test_completing_a_query_keeps_its_result(server: Served) -> None:
     async with server.connected() as client:
         await client.subscribe("q", "{ waits }")
@@ -355,6 +368,18 @@ async def test_two_hundred_queries_at_once_are_all_answered(server: Served) -> N
         results = await client.results(400)
     answered = [one["id"] for one in results if one.get("payload", {}).get("data")]
     assert set(answered) == {f"q{number}" for number in range(200)}
+
+
+async def test_the_queries_of_one_socket_take_turns() -> None:
+    async with served(StreamLimits(operations_at_once=2)) as server, server.connected() as client:
+        for number in range(5):
+            await client.subscribe(f"q{number}", "{ waits }")
+        await until(lambda: server.stage.waiting == 2)
+        await client.is_in_order()
+        assert server.stage.waiting == 2
+        server.stage.gate.set()
+        assert len(await client.results(10)) == 10
+        assert server.stage.waiting == 5
 
 
 async def test_beyond_the_cap_one_operation_is_refused_and_the_socket_stays() -> None:

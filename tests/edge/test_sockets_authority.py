@@ -148,6 +148,15 @@ async def test_a_newer_token_extends_the_socket(server: Served) -> None:
         assert (await client.receive())["payload"] == {"data": {"numbers": 7}}
 
 
+async def test_from_a_newer_token_on_its_own_session_is_watched(server: Served) -> None:
+    server.stage.tokens["other device"] = member(1, session=2)
+    async with server.connected(authorization="Bearer ada") as client:
+        await until(lambda: server.stage.watched == {1})
+        await client.send("ping", payload={"authorization": "Bearer other device"})
+        assert (await client.receive())["payload"] == {"authorization": "accepted"}
+        await until(lambda: server.stage.watched == {2})
+
+
 @pytest.mark.parametrize("shown", ["Bearer bob", "Bearer nobody", "", None, 7], ids=str)
 async def test_a_socket_keeps_its_caller(server: Served, shown: object) -> None:
     async with server.connected(authorization="Bearer ada") as client:

@@ -5,10 +5,13 @@ import gc
 import socket
 import tracemalloc
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
+from starlette.websockets import WebSocket
 
 from server.edge.connections import Bounds
+from server.edge.socket_connection import Serving, Socket
 from server.edge.streams import StreamLimits
 from tests.edge.streaming import Client, Served, served, until
 
@@ -93,6 +96,26 @@ async def test_what_waits_for_one_socket_is_bounded_by_its_bytes() -> None:
         stuck = await _stuck(server, *["subscription { floods(size: 200000) }"] * 5)
         await until(lambda: server.figure("laurel_socket_ends_total", code="1013") == 1)
         stuck.close()
+
+
+async def test_a_socket_sends_one_message_after_another() -> None:
+    sending = most = 0
+    sent: list[str] = []
+
+    class Recorder:
+        async def send_text(self, text: str) -> None:
+            nonlocal sending, most
+            sending += 1
+            most = max(most, sending)
+            await asyncio.sleep(0)
+            sent.append(text)
+            sending -= 1
+
+    websocket, serving = cast(WebSocket, Recorder()), cast(Serving, None)
+    sender = Socket(websocket, serving, StreamLimits())
+    await asyncio.gather(*(sender.send(str(number).encode()) for number in range(10)))
+    assert most == 1
+    assert sent == [str(number) for number in range(10)]
 
 
 async def test_a_client_that_reads_late_misses_nothing() -> None:

@@ -19,8 +19,29 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from server.clock import Instant
+from server.integrations.email import mail_address, sender_of
+from server.integrations.letters import Code, Link, letter
+
 Start = Callable[..., str]
 """Starts a server for an inbox, with options of aiosmtpd; answers host and port as in a URL."""
+
+
+SENDER = sender_of("Laurel <laurel@shop.example>")
+TO = "ada@example.com"
+AT = Instant(1_772_600_767_890_123)
+
+
+def written(to: str = TO, subject: str = "Set a new password") -> EmailMessage:
+    """A letter with a line of each kind."""
+    return letter(
+        sender=SENDER,
+        to=mail_address(to),
+        subject=subject,
+        lines=["Hello <you> & all.", Link("Open", "https://x.example/?a=1&b=2"), Code("ABC234")],
+        language="en",
+        at=AT,
+    )
 
 
 class Inbox:

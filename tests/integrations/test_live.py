@@ -109,10 +109,13 @@ async def test_an_announcement_of_another_thread_arrives() -> None:
 
 async def test_all_are_told_to_look_again_from_time_to_time() -> None:
     hub = Hub()
-    async with hub.subscribed((MEMBER, 7)) as subscriber, asyncio.timeout(PATIENCE_SECONDS):
-        async with looking_again(hub, interval_seconds=0.01):
-            for _ in range(2):
-                assert await subscriber.wait() == Heard(may_lack=True)
+    async with (
+        hub.subscribed((MEMBER, 7)) as subscriber,
+        asyncio.timeout(PATIENCE_SECONDS),
+        looking_again(hub, interval_seconds=0.01),
+    ):
+        for _ in range(2):
+            assert await subscriber.wait() == Heard(may_lack=True)
 
 
 async def test_an_idle_subscriber_costs_little_memory() -> None:

@@ -300,7 +300,7 @@ async def test_signing_out_everywhere_else_keeps_the_session_that_asks(keys: Add
     for number in range(2):
         await call("signIn", key=f"s{number}", **ADA, deviceName=f"tablet {number}")
     caller = await caller_of(phone)
-    given = {"keepsThisSession": True}
+    given: dict[str, Any] = {"keepsThisSession": True}
     ended = {"__typename": "SignedOutEverywhere", "endedCount": 2}
     for _ in range(2):
         assert await call("signOutEverywhere", caller, **given) == ended

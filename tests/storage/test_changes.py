@@ -34,6 +34,13 @@ async def _written() -> list[int]:
     return [row[0] for row in await sql.fetch("SELECT id FROM noted ORDER BY id")]
 
 
+async def _undone(number: int) -> None:
+    """Note it in a transaction that is rolled back."""
+    async with sql.transaction():
+        changes.note(MEMBER, number)
+        raise ZeroDivisionError
+
+
 async def test_what_is_noted_is_announced_once_after_the_commit(
     table: None, announced: Announced
 ) -> None:
@@ -63,9 +70,7 @@ async def test_nothing_is_announced_of_a_transaction_that_is_rolled_back(
     table: None, announced: Announced
 ) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with sql.transaction():
-            changes.note(MEMBER, 7)
-            raise ZeroDivisionError
+        await _undone(7)
     assert announced == []
 
 
@@ -84,9 +89,7 @@ async def test_a_savepoint_is_announced_with_the_whole_transaction(
         async with sql.transaction():
             changes.note(MEMBER, 1)
         with pytest.raises(ZeroDivisionError):
-            async with sql.transaction():
-                changes.note(MEMBER, 2)
-                raise ZeroDivisionError
+            await _undone(2)
         assert announced == []
         changes.note(MEMBER, 3)
     assert announced == [{(MEMBER, 1), (MEMBER, 3)}]
@@ -122,12 +125,18 @@ async def test_what_tasks_of_the_transaction_note_is_announced(
 
 
 async def test_who_is_interrupted_during_the_commit_announces_what_may_have_happened() -> None:
-    heard: Announced = []
-    with changes.announced_to(heard.append), pytest.raises(asyncio.CancelledError):
+    def commit(*, is_complete: bool) -> None:
         with changes.announced() as noted:
             changes.note(MEMBER, 7)
-            noted.is_complete = True
+            noted.is_complete = is_complete
             raise asyncio.CancelledError
+
+    heard: Announced = []
+    with changes.announced_to(heard.append):
+        for is_complete in (False, True):
+            assert heard == []
+            with pytest.raises(asyncio.CancelledError):
+                commit(is_complete=is_complete)
     assert heard == [{(MEMBER, 7)}]
 
 

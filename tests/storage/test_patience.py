@@ -89,9 +89,8 @@ async def test_a_transaction_that_is_broken_off_ends_though_the_server_does_not_
     monkeypatch.setattr(postgres, "ENDING_SECONDS", 0.5)
     loop = asyncio.get_running_loop()
     start = loop.time()
-    with ExitStack() as thawed_at_its_end:
-        with pytest.raises(TimeoutError) as told:
-            await broken_off(hanging, thawed_at_its_end)
+    with ExitStack() as thawed_at_its_end, pytest.raises(TimeoutError) as told:
+        await broken_off(hanging, thawed_at_its_end)
     assert loop.time() - start < SECONDS_TO_TELL
     assert not sql.is_unavailable(told.value)  # it was the work's own limit
     await in_a_transaction()
