@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
-from server.errors import DomainError
+from server.errors import DomainError, InvalidInput
 from server.integrations.live_postgres import announcing
 from server.principal import KEY_SCOPES, KeyKind, Scope, StaffRole
 from server.settings import InvalidSettings, Mode, Settings, read
@@ -98,8 +98,9 @@ def _with_database(
         from server import messages  # noqa: PLC0415 - only refusals need it
 
         said = messages.text(error.reason, "en", **error.facts)
-        accepted = getattr(error, "accepted", None)
-        raise _refuse(f"{said} Accepted: {accepted}" if accepted else said) from None
+        if isinstance(error, InvalidInput):
+            said = f"{said} Accepted: {messages.told(error.accepted, 'en')}"
+        raise _refuse(said) from None
     finally:
         work.close()
 

@@ -8,6 +8,8 @@ and reaches the caller only as a masked error.
 from enum import StrEnum
 from typing import ClassVar, Self
 
+import msgspec
+
 
 class ProblemCode(StrEnum):
     """Why a request was refused, for programs to decide on."""
@@ -29,6 +31,22 @@ class ProblemCode(StrEnum):
 
 Path = tuple[str | int, ...]
 """Where in the input a problem lies, from its root: ("input", "lines", 0, "quantity")."""
+
+
+class Phrase(msgspec.Struct, frozen=True):
+    """Words for people that are not said yet: a message key and the facts that fill it in.
+
+    `server.messages.told` says them, in the language of whoever is told. A plain text stands where
+    a phrase may only if it is the same in all languages: a currency, an id.
+    """
+
+    key: str
+    facts: dict[str, str | int]
+
+
+def phrase(key: str, **facts: str | int) -> Phrase:
+    """The phrase with this message key and these facts."""
+    return Phrase(key, facts)
 
 
 class DomainError(Exception):
@@ -55,15 +73,24 @@ class DomainError(Exception):
 
 
 class InvalidInput(DomainError):
-    """A value is outside what is accepted. `accepted` says in words what would be taken."""
+    """A value is outside what is accepted. `accepted` says in words what would be taken; `value`
+    is what was given, at most 200 characters of it, None if it was missing or is a secret."""
 
     code = ProblemCode.INVALID_INPUT
 
     def __init__(
-        self, reason: str, *, path: Path, value: object = None, accepted: str, **facts: str | int
+        self,
+        reason: str,
+        *,
+        path: Path,
+        value: object = None,
+        accepted: Phrase | str,
+        **facts: str | int,
     ) -> None:
         super().__init__(reason, path=path, **facts)
-        self.value = None if value is None else str(value)[:200]
+        self.value: Phrase | str | None = None
+        if value is not None:
+            self.value = value if isinstance(value, Phrase) else str(value)[:200]
         self.accepted = accepted
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 import msgspec
 
-from server.errors import DomainError
+from server.errors import DomainError, Phrase
+
+_IN_WORDS = ("value", "accepted")
+"""What is told in words: a phrase, or a text that is the same in all languages."""
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
@@ -24,6 +27,9 @@ class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
         kind = next(kind for kind in _kinds(DomainError) if kind.__name__ == self.kind)
         error = kind.__new__(kind)
         vars(error).update(self.state, path=tuple(self.state["path"]))
+        for name in _IN_WORDS:
+            if isinstance(stored := self.state.get(name), dict):
+                setattr(error, name, msgspec.convert(stored, Phrase))
         return error
 
 

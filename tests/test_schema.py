@@ -142,6 +142,7 @@ def test_every_root_field_says_who_may_use_it(operation: str, name: str) -> None
     known = {
         "EVERYONE",
         "MEMBER",
+        "STAFF",
         *(f"STAFF_{role.value}" for role in StaffRole),
         *(f"KEY_{scope.value}" for scope in Scope),
     }

@@ -28,7 +28,7 @@ from server.edge.problems import (
     NotFound,
 )
 from server.edge.scalars import BigInt, Money
-from server.errors import DomainError
+from server.errors import DomainError, phrase
 from server.errors import InvalidInput as InvalidInputError
 from server.money import POINTS
 from server.principal import StaffRole
@@ -269,7 +269,7 @@ def _wish(input: AdjustBalanceInput) -> Wish:
             "adjustment.one_amount",
             path=("input", "points" if is_points else "amountMinor"),
             value=given,
-            accepted="`points` for POINTS, `amountMinor` for CASHBACK, and not the other",
+            accepted=phrase("accepted.points_or_amount"),
         )
     reference = member_reference(input.member)
     assert reference is not None, "the schema requires it"

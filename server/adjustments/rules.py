@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from server.errors import InvalidInput
+from server.errors import InvalidInput, phrase
 from server.ledger.rules import MAXIMUM_BALANCE
 from server.programme.document import Programme
 
@@ -27,7 +27,9 @@ def checked_reason(text: str, *, field: str) -> str:
             "adjustment.reason",
             path=(field,),
             value=text,
-            accepted=f"{MINIMUM_REASON_LENGTH} to {MAXIMUM_REASON_LENGTH} printable characters",
+            accepted=phrase(
+                "accepted.printable", minimum=MINIMUM_REASON_LENGTH, maximum=MAXIMUM_REASON_LENGTH
+            ),
         )
     return reason
 
@@ -39,7 +41,9 @@ def checked_amount(amount: int, *, field: str) -> int:
             "adjustment.amount",
             path=(field,),
             value=amount,
-            accepted=f"a whole number from -{MAXIMUM_BALANCE} to {MAXIMUM_BALANCE}, but not 0",
+            accepted=phrase(
+                "accepted.whole_number_but_0", minimum=-MAXIMUM_BALANCE, maximum=MAXIMUM_BALANCE
+            ),
         )
     return amount
 

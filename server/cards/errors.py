@@ -1,11 +1,6 @@
 """What is refused about cards, and why."""
 
-from server.errors import CardUnusable, InvalidInput, NotFound, Path
-
-ACCEPTED_NUMBER = (
-    "16 digits that start with 90 and end with their check digit; spaces and hyphens may separate"
-    " them"
-)
+from server.errors import CardUnusable, InvalidInput, NotFound, Path, phrase
 
 
 def number_malformed(path: Path) -> InvalidInput:
@@ -25,7 +20,7 @@ def check_digit_wrong(path: Path) -> InvalidInput:
 
 def _number_refused(reason: str, path: Path) -> InvalidInput:
     # What was entered may be a bank card's number: it is not repeated in answers and logs.
-    return InvalidInput(reason, path=path, accepted=ACCEPTED_NUMBER)
+    return InvalidInput(reason, path=path, accepted=phrase("accepted.card_number"))
 
 
 def unknown_number(path: Path) -> NotFound:
@@ -54,5 +49,5 @@ def member_missing(path: Path) -> InvalidInput:
     return InvalidInput(
         "input.required",
         path=path,
-        accepted="a reference to a member; only a signed-in member may leave it out",
+        accepted=phrase("accepted.member_or_oneself"),
     )

@@ -31,6 +31,7 @@ from server.edge.problems import (
     InvalidInput,
     NotFound,
     Problem,
+    Telling,
     presents,
     shown_path,
 )
@@ -168,10 +169,10 @@ class CardUnusable(Problem):
 
 
 @presents(errors.CardUnusable)
-def _card_unusable(error: errors.CardUnusable, message: str) -> Problem:
+def _card_unusable(error: errors.CardUnusable, telling: Telling) -> Problem:
     return CardUnusable(
         code=error.code,
-        message=message,
+        message=telling.message,
         path=shown_path(error.path),
         status=CardStatus(error.status),
     )

@@ -20,7 +20,7 @@ from tortoise.models import Model
 
 from server import clock
 from server.edge.observing import note_repetition
-from server.errors import IdempotencyConflict, InvalidInput
+from server.errors import IdempotencyConflict, InvalidInput, phrase
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
 from server.storage.ids import new_id
@@ -123,7 +123,7 @@ async def once(
             "idempotency.key",
             path=("input", "idempotencyKey"),
             value=key,
-            accepted=f"1 to {MAXIMUM_KEY_LENGTH} printable characters, such as a random UUID",
+            accepted=phrase("accepted.idempotency_key", maximum=MAXIMUM_KEY_LENGTH),
         )
 
     async def attempt() -> _Result:

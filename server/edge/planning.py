@@ -44,6 +44,8 @@ _INTROSPECTED = {
     "possibleTypes": 2,
 }
 """How many each of the schema's own lists has on average, rounded up; `types` are counted."""
+_INTROSPECTED_MEMBERS = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
+"""Of types: no tool asks for the members of members' types, which multiplies the schema."""
 _INTROSPECTED_PER_COST = 100
 
 
@@ -102,7 +104,7 @@ class Planner:
             for one in document.definitions
             if isinstance(one, FragmentDefinitionNode)
         }
-        _bounded("OPERATIONS", len(operations), limits.operations)
+        _bounded("OPERATIONS_IN_DOCUMENT", len(operations), limits.operations)
         _bounded("FRAGMENTS", len(document.definitions) - len(operations), limits.fragments)
         plans: list[OperationPlan] = []
         for operation in operations:
@@ -119,9 +121,8 @@ class Planner:
 
 def _bounded(what: str, requested: int, allowed: int) -> None:
     if requested > allowed:
-        raise exceeded(
-            f"TOO_MANY_{what}", f"request.{what.lower()}", requested=requested, allowed=allowed
-        )
+        key = f"request.{what.lower().removesuffix('_in_document')}"
+        raise exceeded(f"TOO_MANY_{what}", key, requested=requested, allowed=allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class _Place:
     within: tuple[str, ...] = ()  # the fragments that are being written out
     sizes: Mapping[str, Size] = field(default_factory=dict)  # of fields, by what stands above
     introspected: int = 0  # how many times, below __schema and __type; 0 elsewhere
+    introspected_members: int = 0  # lists of what a type has, within one another
     is_root: bool = False
 
 
@@ -208,6 +210,7 @@ class _Walk:
             (*place.within, spread) if spread else place.within,
             place.sizes,
             place.introspected,
+            place.introspected_members,
             place.is_root,
         )
 
@@ -269,8 +272,8 @@ class _Walk:
         if definition is None or not size.slicing:
             return None
         name, *path = size.slicing
-        default = definition.args[name].default
-        otherwise = default.value if default is not None and isinstance(default.value, int) else 0
+        default = definition.args[name].default_value
+        otherwise = default if isinstance(default, int) else 0
         for argument in node.arguments or ():
             if argument.name.value == name:
                 return size_of(
@@ -283,12 +286,25 @@ class _Walk:
     ) -> None:
         name = node.name.value
         types = len(self._planner.schema.type_map)
-        times = types if name == "types" else _INTROSPECTED.get(name, 1)
-        times *= max(1, place.introspected)
+        times = max(1, place.introspected)
+        if name == "ofType":
+            times = -(-times // 2)  # half of all types are wrapped in nothing more
+        else:
+            times *= types if name == "types" else _INTROSPECTED.get(name, 1)
         self._introspected = min(CEILING, self._introspected + times)
         _bounded("INTROSPECTED", self._introspected, self._limits.introspected)
+        members = place.introspected_members + (name in _INTROSPECTED_MEMBERS)
+        if members > 1:
+            raise exceeded("TOO_DEEP", "request.introspected", requested=members, allowed=1)
         if node.selection_set is not None:
-            below = _Place(type_, depth, place.nesting + 1, place.within, {}, times)
+            below = _Place(
+                type_,
+                depth,
+                place.nesting + 1,
+                place.within,
+                introspected=times,
+                introspected_members=members,
+            )
             self._selected(node.selection_set, below, Sum())
 
 

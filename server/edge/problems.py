@@ -1,6 +1,7 @@
 """Refusals as GraphQL types: one for each reason, shared by all mutations."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
@@ -159,12 +160,24 @@ class SessionRejected(Problem):
     """A refused refresh token."""
 
 
-_Presenter = Callable[[Any, str], Problem]
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How a failure is told: its message, and what else has words, in the caller's language."""
+
+    message: str
+    language: str
+
+    def words(self, words: errors.Phrase | str) -> str:
+        """The words in the language."""
+        return messages.told(words, self.language)
+
+
+_Presenter = Callable[[Any, Telling], Problem]
 _presenters: dict[type[errors.DomainError], _Presenter] = {}
 
 
 def presents(error: type[errors.DomainError]) -> Callable[[_Presenter], _Presenter]:
-    """Register how an expected failure becomes a problem: called with it and its message."""
+    """Register how an expected failure becomes a problem: called with it and how it is told."""
 
     def register(presenter: _Presenter) -> _Presenter:
         _presenters[error] = presenter
@@ -181,9 +194,9 @@ def problem_of(error: errors.DomainError, language: str) -> Problem:
     if not error.is_of_request:
         raise error
     note_refusal(error.code)
-    message = messages.text(error.reason, language, **error.facts)
+    telling = Telling(messages.text(error.reason, language, **error.facts), language)
     presenter = next(_presenters[kind] for kind in type(error).__mro__ if kind in _presenters)
-    return presenter(error, message)
+    return presenter(error, telling)
 
 
 def shown_path(path: errors.Path) -> list[str]:
@@ -192,26 +205,26 @@ def shown_path(path: errors.Path) -> list[str]:
 
 
 @presents(errors.InvalidInput)
-def _invalid_input(error: errors.InvalidInput, message: str) -> Problem:
+def _invalid_input(error: errors.InvalidInput, telling: Telling) -> Problem:
     return InvalidInput(
         code=error.code,
-        message=message,
+        message=telling.message,
         path=shown_path(error.path),
-        value=error.value,
-        accepted=error.accepted,
+        value=None if error.value is None else telling.words(error.value),
+        accepted=telling.words(error.accepted),
     )
 
 
 @presents(errors.NotFound)
-def _not_found(error: errors.NotFound, message: str) -> Problem:
-    return NotFound(code=error.code, message=message, path=shown_path(error.path))
+def _not_found(error: errors.NotFound, telling: Telling) -> Problem:
+    return NotFound(code=error.code, message=telling.message, path=shown_path(error.path))
 
 
 @presents(errors.InsufficientPoints)
-def _insufficient(error: errors.InsufficientPoints, message: str) -> Problem:
+def _insufficient(error: errors.InsufficientPoints, telling: Telling) -> Problem:
     return InsufficientPoints(
         code=error.code,
-        message=message,
+        message=telling.message,
         available=error.available,
         required=error.required,
         short_by=error.short_by,
@@ -219,13 +232,13 @@ def _insufficient(error: errors.InsufficientPoints, message: str) -> Problem:
 
 
 @presents(errors.InsufficientCashback)
-def _insufficient_cashback(error: errors.InsufficientCashback, message: str) -> Problem:
+def _insufficient_cashback(error: errors.InsufficientCashback, telling: Telling) -> Problem:
     def money(amount_minor: int) -> Money:
         return Money.of(amount_minor, error.currency, error.digits)
 
     return InsufficientCashback(
         code=error.code,
-        message=message,
+        message=telling.message,
         available_amount=money(error.available),
         required_amount=money(error.required),
         short_by_amount=money(error.required - error.available),
@@ -233,17 +246,17 @@ def _insufficient_cashback(error: errors.InsufficientCashback, message: str) -> 
 
 
 @presents(errors.AlreadyDecided)
-def _already_decided(error: errors.AlreadyDecided, message: str) -> Problem:
+def _already_decided(error: errors.AlreadyDecided, telling: Telling) -> Problem:
     return AlreadyDecided(
-        code=error.code, message=message, path=shown_path(error.path), outcome=error.status
+        code=error.code, message=telling.message, path=shown_path(error.path), outcome=error.status
     )
 
 
 @presents(errors.LimitReached)
-def _limit_reached(error: errors.LimitReached, message: str) -> Problem:
+def _limit_reached(error: errors.LimitReached, telling: Telling) -> Problem:
     return LimitReached(
         code=error.code,
-        message=message,
+        message=telling.message,
         path=shown_path(error.path),
         limit=BigInt(error.limit),
         left=BigInt(max(0, error.left)),
@@ -251,30 +264,30 @@ def _limit_reached(error: errors.LimitReached, message: str) -> Problem:
 
 
 @presents(errors.NotAllowed)
-def _not_allowed(error: errors.NotAllowed, message: str) -> Problem:
-    return NotAllowed(code=error.code, message=message, path=shown_path(error.path))
+def _not_allowed(error: errors.NotAllowed, telling: Telling) -> Problem:
+    return NotAllowed(code=error.code, message=telling.message, path=shown_path(error.path))
 
 
 @presents(errors.ExternalIdConflict)
-def _external_id(error: errors.ExternalIdConflict, message: str) -> Problem:
+def _external_id(error: errors.ExternalIdConflict, telling: Telling) -> Problem:
     return ExternalIdConflict(
         code=error.code,
-        message=message,
+        message=telling.message,
         path=shown_path(error.path),
         external_id=error.external_id,
     )
 
 
 @presents(errors.IdempotencyConflict)
-def _idempotency(error: errors.IdempotencyConflict, message: str) -> Problem:
-    return IdempotencyConflict(code=error.code, message=message)
+def _idempotency(error: errors.IdempotencyConflict, telling: Telling) -> Problem:
+    return IdempotencyConflict(code=error.code, message=telling.message)
 
 
 @presents(errors.CredentialsRejected)
-def _credentials(error: errors.CredentialsRejected, message: str) -> Problem:
-    return CredentialsRejected(code=error.code, message=message)
+def _credentials(error: errors.CredentialsRejected, telling: Telling) -> Problem:
+    return CredentialsRejected(code=error.code, message=telling.message)
 
 
 @presents(errors.SessionRejected)
-def _session(error: errors.SessionRejected, message: str) -> Problem:
-    return SessionRejected(code=error.code, message=message)
+def _session(error: errors.SessionRejected, telling: Telling) -> Problem:
+    return SessionRejected(code=error.code, message=telling.message)

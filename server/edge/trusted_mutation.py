@@ -15,6 +15,7 @@ from server.edge.publishing import MAXIMUM_DOCUMENTS
 from server.edge.refusing import RequestRefused
 from server.edge.trusted import MAXIMUM_LABEL_LENGTH, NewDocument
 from server.errors import InvalidInput as InvalidInputError
+from server.errors import phrase
 from server.principal import StaffRole
 
 _PUBLISHERS = access(roles=frozenset({StaffRole.MANAGER}))
@@ -107,7 +108,7 @@ def _checked(info: Info, documents: list[DocumentInput]) -> list[NewDocument]:
             "documents.count",
             path=("input", "documents"),
             value=len(documents),
-            accepted=f"1 to {MAXIMUM_DOCUMENTS:,} documents",
+            accepted=phrase("accepted.documents", maximum=MAXIMUM_DOCUMENTS),
             maximum=MAXIMUM_DOCUMENTS,
         )
     preparing = Preparing(info.schema._schema)
@@ -121,7 +122,7 @@ def _checked(info: Info, documents: list[DocumentInput]) -> list[NewDocument]:
                 "documents.label",
                 path=(*path, "label"),
                 value=one.label,
-                accepted=f"1 to {MAXIMUM_LABEL_LENGTH} printable characters",
+                accepted=phrase("accepted.printable", minimum=1, maximum=MAXIMUM_LABEL_LENGTH),
             )
         try:
             found.append(publishing.checked(preparing, one.body, one.label))
@@ -129,7 +130,7 @@ def _checked(info: Info, documents: list[DocumentInput]) -> list[NewDocument]:
             raise InvalidInputError(
                 "documents.invalid",
                 path=(*path, "body"),
-                accepted="a document that is valid by the schema, and within the limits",
+                accepted=phrase("accepted.document"),
                 said=publishing.said(refused, info.context.language),
             ) from None
     return list({one.body: one for one in found}.values())

@@ -1,10 +1,16 @@
 """GraphQL's own validation, with its work bounded and its rules as this schema needs them."""
 
+from typing import Any
+
 from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLInputObjectType,
+    GraphQLNonNull,
     GraphQLSchema,
+    NonNullTypeNode,
+    OperationDefinitionNode,
+    ValidationRule,
     specified_rules,
     validate,
 )
@@ -26,11 +32,37 @@ _WITHOUT = frozenset(
     }
 )
 """Rules on directives that the schema does not have, which is an error already."""
+_ABORTED = "Validation aborted."
+
+
+class OneOfVariablesRule(ValidationRule):
+    """A variable for a field of an input of which one field is given can't be null.
+
+    The library's own rule looks only at inputs that may be null themselves.
+    """
+
+    def leave_operation_definition(self, operation: OperationDefinitionNode, *_args: Any) -> None:
+        """Check the uses of the operation's variables."""
+        declared = {one.variable.name.value: one for one in operation.variable_definitions or ()}
+        for usage in self.context.get_recursive_variable_usages(operation):
+            definition = declared.get(usage.node.name.value)
+            parent = usage.parent_type
+            if definition is None or isinstance(definition.type, NonNullTypeNode):
+                continue
+            if isinstance(parent, GraphQLNonNull) and getattr(parent.of_type, "is_one_of", False):
+                name = usage.node.name.value
+                message = (
+                    f"Variable '${name}' must be non-nullable to be used for OneOf Input Object"
+                    f" '{parent.of_type}'."
+                )
+                self.report_error(GraphQLError(message, [definition, usage.node]))
+
+
 _RULES = (
     *(rule for rule in specified_rules if rule.__name__ not in _WITHOUT),
     MaybeNullValidationRule,
+    OneOfVariablesRule,
 )
-_ABORTED = "Validation aborted."
 
 
 def with_one_of(schema: GraphQLSchema) -> GraphQLSchema:

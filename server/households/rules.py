@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from server import clock
 from server.clock import MICROSECONDS_PER_SECOND, Instant, LocalDay
-from server.errors import InvalidInput, LimitReached, NotAllowed
+from server.errors import InvalidInput, LimitReached, NotAllowed, phrase
 from server.programme.document import Programme
 
 MAXIMUM_NAME_LENGTH = 120
@@ -43,7 +43,7 @@ def valid_name(value: str | None) -> str | None:
             "household.name",
             path=("name",),
             value=value,
-            accepted=f"up to {MAXIMUM_NAME_LENGTH} characters without control characters",
+            accepted=phrase("accepted.characters_at_most", maximum=MAXIMUM_NAME_LENGTH),
         )
     return name or None
 
@@ -70,7 +70,7 @@ def parsed_code(value: str) -> str:
         raise InvalidInput(
             "household.code_malformed",
             path=("code",),
-            accepted=f"{_CODE_LENGTH} letters and digits; spaces and hyphens may separate them",
+            accepted=phrase("accepted.invitation_code", length=_CODE_LENGTH),
         )
     return code
 

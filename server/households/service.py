@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import msgspec
 
 from server.clock import Instant, LocalDay
-from server.errors import AlreadyDecided, InvalidInput, NotAllowed, NotFound
+from server.errors import AlreadyDecided, InvalidInput, NotAllowed, NotFound, phrase
 from server.households import models, rules
 from server.households.rules import HouseholdRole
 from server.ledger import service as ledger
@@ -249,7 +249,9 @@ async def remove(member_id: int, *, by: int | None, now: Instant) -> Removed:
     """
     if by == member_id:
         raise InvalidInput(
-            "household.oneself", path=("memberId",), accepted="another member of the household"
+            "household.oneself",
+            path=("memberId",),
+            accepted=phrase("accepted.another_of_household"),
         )
     await _check_is_beside(member_id, by=by)
     concerned = [member_id] if by is None else [by, member_id]

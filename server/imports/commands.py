@@ -18,7 +18,7 @@ from rich.console import Console
 
 from server import clock, messages
 from server.clock import Instant
-from server.errors import DomainError
+from server.errors import DomainError, InvalidInput
 from server.imports import reading, rules, service
 from server.imports.progress import counting
 from server.imports.reading import FileRefused, Row, Survey
@@ -211,12 +211,14 @@ def refusal_in_words(refusal: DomainError) -> str:
     """Which column is refused, why, and what would be accepted, in English."""
     said = messages.text(refusal.reason, "en", **refusal.facts)
     column = "".join(f"{step}: " for step in refusal.path)
-    accepted = getattr(refusal, "accepted", None)
-    value = getattr(refusal, "value", None)
-    if accepted is None and refusal.reason == "import.unknown_member":
-        accepted = "the id of a member, or any new id with --enrol"
-    given = "" if value is None else f" Given: {_readable(value)}."
-    return f"{column}{said}{given}" + (f" Accepted: {accepted}." if accepted else "")
+    given = accepted = ""
+    if isinstance(refusal, InvalidInput):
+        if refusal.value is not None:
+            given = f" Given: {_readable(messages.told(refusal.value, 'en'))}."
+        accepted = f" Accepted: {messages.told(refusal.accepted, 'en')}."
+    elif refusal.reason == "import.unknown_member":
+        accepted = " Accepted: the id of a member, or any new id with --enrol."
+    return f"{column}{said}{given}{accepted}"
 
 
 def _readable(text: str) -> str:

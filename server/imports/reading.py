@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from server.errors import InvalidInput
+from server.errors import InvalidInput, phrase
 from server.imports import rules
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def _miscounted(given: int, wanted: int) -> InvalidInput:
     return InvalidInput(
         "import.columns",
         path=(),
-        value=f"{given} values",
-        accepted=f"{wanted} values, as many as the header has",
+        value=phrase("given.import_values", number=given),
+        accepted=phrase("accepted.import_values", wanted=wanted),
     )
 
 

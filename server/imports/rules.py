@@ -8,7 +8,7 @@ import msgspec
 
 from server import clock
 from server.clock import Instant, LocalDay
-from server.errors import InvalidInput
+from server.errors import InvalidInput, phrase
 from server.ledger.rules import MAXIMUM_BALANCE
 
 EXTERNAL_ID = "external_id"
@@ -56,12 +56,12 @@ def _points(text: str) -> int:
         return 0
     if not _WHOLE.fullmatch(text):
         raise InvalidInput(
-            "import.points", path=(POINTS,), value=text, accepted=_ACCEPTED_WHOLE.format("points")
+            "import.points",
+            path=(POINTS,),
+            value=text,
+            accepted=phrase("accepted.whole_points", maximum=MAXIMUM_BALANCE),
         )
     return int(text)
-
-
-_ACCEPTED_WHOLE = f"a whole number of {{}} from 0 to {MAXIMUM_BALANCE}, digits only"
 
 
 def _day(text: str) -> LocalDay | None:
@@ -76,7 +76,7 @@ def _day(text: str) -> LocalDay | None:
             "import.expiry",
             path=(POINTS_EXPIRE_ON,),
             value=text,
-            accepted="a date such as 2027-01-31, or nothing for the programme's own rule",
+            accepted=phrase("accepted.day_or_rule"),
         ) from None
 
 
@@ -91,23 +91,25 @@ def _cashback(text: str, digits: int) -> int:
             "import.cashback",
             path=(CASHBACK,),
             value=text,
-            accepted=f"a number with a decimal point and at most {digits} decimals, such as "
-            + (f"12.{'5':0<{digits}}" if digits else "12"),
+            accepted=phrase(
+                "accepted.decimals",
+                digits=digits,
+                example=f"12.{'5':0<{digits}}" if digits else "12",
+            ),
         )
     return int(whole + decimals.ljust(digits, "0"))
 
 
 def check(line: Line, *, now: Instant, zone: str) -> None:
     """Raise InvalidInput, with the column as the path, for the first value not accepted."""
-    for column, amount, key in (
-        (POINTS, line.points, "import.points"),
-        (CASHBACK, line.cashback_minor, "import.cashback"),
+    points = phrase("accepted.whole_points", maximum=MAXIMUM_BALANCE)
+    minor_units = phrase("accepted.whole_minor_units", maximum=MAXIMUM_BALANCE)
+    for column, amount, key, accepted in (
+        (POINTS, line.points, "import.points", points),
+        (CASHBACK, line.cashback_minor, "import.cashback", minor_units),
     ):
         if not 0 <= amount <= MAXIMUM_BALANCE:
-            unit = "points" if column == POINTS else "minor units"
-            raise InvalidInput(
-                key, path=(column,), value=amount, accepted=_ACCEPTED_WHOLE.format(unit)
-            )
+            raise InvalidInput(key, path=(column,), value=amount, accepted=accepted)
     day = line.points_expire_on
     if day is None:
         return
@@ -117,5 +119,9 @@ def check(line: Line, *, now: Instant, zone: str) -> None:
             "import.expiry",
             path=(POINTS_EXPIRE_ON,),
             value=clock.date_of(day).isoformat(),
-            accepted=f"a day after {clock.date_of(today)} and up to {LATEST_EXPIRY}",
+            accepted=phrase(
+                "accepted.day_between",
+                after=clock.date_of(today).isoformat(),
+                latest=LATEST_EXPIRY.isoformat(),
+            ),
         )

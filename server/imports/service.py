@@ -7,7 +7,7 @@ import msgspec
 from server import clock
 from server.clock import Instant
 from server.enrolment import service as enrolment
-from server.errors import DomainError, InvalidInput, NotFound
+from server.errors import DomainError, InvalidInput, NotFound, phrase
 from server.imports import models, rules
 from server.imports.rules import Line
 from server.ledger import service as ledger
@@ -100,8 +100,8 @@ def check_count(lines: int) -> None:
         raise InvalidInput(
             "import.count",
             path=("lines",),
-            value=f"{lines} lines",
-            accepted=f"1 to {rules.MAXIMUM_LINES_IN_CALL} lines",
+            value=phrase("given.import_lines", number=lines),
+            accepted=phrase("accepted.import_lines", maximum=rules.MAXIMUM_LINES_IN_CALL),
         )
 
 

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from server.clock import NEVER, Instant
-from server.errors import InsufficientPoints, InvalidInput
+from server.errors import InsufficientPoints, InvalidInput, Phrase, phrase
 from server.ledger import queries
 from server.ledger.accounts import Account, Cause, Line, account_of, lot_of, portion_of
 from server.ledger.rules import (
@@ -125,7 +125,7 @@ class Journal:
 
     def check_room(self, member_id: int, asset: str, amount: int) -> None:
         """Raise InvalidInput if the member's account can't take `amount` more."""
-        _check_limit(self._accounts[member_id, asset].balance, amount, what="balance")
+        _check_limit(self._accounts[member_id, asset].balance, amount, _BALANCE_WITHIN)
 
     def put(
         self,
@@ -176,7 +176,7 @@ class Journal:
         """Take from the member what they don't have: what comes in next fills the hole. Raises
         InvalidInput if they would then owe more than MAXIMUM_BALANCE."""
         account = self._accounts[member_id, asset]
-        _check_limit(account.owed, amount, what="debt")
+        _check_limit(account.owed, amount, _DEBT_WITHIN)
         line = Line(Side.OWED, Side.REVERSED, amount, cause, self.recorded_at)
         self._post(account, None, line, version=version)
 
@@ -358,13 +358,17 @@ class Journal:
         )
 
 
-def _check_limit(present: int, amount: int, *, what: str) -> None:
+_BALANCE_WITHIN = phrase("accepted.balance_within", maximum=MAXIMUM_BALANCE)
+_DEBT_WITHIN = phrase("accepted.debt_within", maximum=MAXIMUM_BALANCE)
+
+
+def _check_limit(present: int, amount: int, accepted: Phrase) -> None:
     if present + amount > MAXIMUM_BALANCE:
         raise InvalidInput(
             "ledger.balance_limit",
             path=(),
             value=amount,
-            accepted=f"what keeps the member's {what} at or below {MAXIMUM_BALANCE}",
+            accepted=accepted,
         )
 
 

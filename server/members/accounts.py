@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from server.clock import system_now
-from server.errors import CredentialsRejected, InvalidInput
+from server.errors import CredentialsRejected, InvalidInput, phrase
 from server.members import models, passwords, reset_queries, rules, sessions
 from server.members.tokens import OpenedSession
 from server.principal import StaffRole
@@ -60,7 +60,7 @@ async def create_staff(email: str, password_hash: str, role: StaffRole) -> int:
             "account.email_taken",
             path=("email",),
             value=email,
-            accepted="an e-mail address without an account",
+            accepted=phrase("accepted.new_email"),
         )
     return account_id
 

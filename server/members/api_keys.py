@@ -17,7 +17,7 @@ from enum import Enum
 import msgspec
 
 from server.clock import MICROSECONDS_PER_SECOND, Instant, system_now
-from server.errors import InvalidInput, NotAllowed, NotFound
+from server.errors import InvalidInput, NotAllowed, NotFound, phrase
 from server.members import key_queries, rules
 from server.members.errors import AuthenticationFailed
 from server.members.key_uses import note_key_use
@@ -113,7 +113,7 @@ async def create_api_key(
         raise InvalidInput(
             "api_key.key",
             path=("key",),
-            accepted="laurel_ and 16 to 120 letters, digits, - or _",
+            accepted=phrase("accepted.key_form"),
         )
     made = new_key() if key is None else key
     key_id = await add_api_key(name, partner, scopes, expires_at=expires_at, key_hash=hash_of(made))
@@ -140,11 +140,11 @@ async def add_api_key(
             "api_key.partner",
             path=("partner",),
             value=partner,
-            accepted=f"1 to {MAXIMUM_PARTNER_LENGTH} printable characters",
+            accepted=phrase("accepted.printable", minimum=1, maximum=MAXIMUM_PARTNER_LENGTH),
         )
     granted = " ".join(sorted({scope.value for scope in scopes}))
     if not granted:
-        raise InvalidInput("api_key.scopes", path=("scopes",), accepted="at least one scope")
+        raise InvalidInput("api_key.scopes", path=("scopes",), accepted=phrase("accepted.a_scope"))
     key_id = new_id()
     facts = (name, partner, granted, key_hash or hash_of(await derived_key(key_id)))
     if not await key_queries.add_if_new((key_id, *facts, system_now(), expires_at, None)):
@@ -164,9 +164,7 @@ async def _same_key(facts: tuple[str, str, str, str], expires_at: Instant | None
 
 
 def _taken() -> InvalidInput:
-    return InvalidInput(
-        "api_key.taken", path=("key",), accepted="a key that stands for nothing else"
-    )
+    return InvalidInput("api_key.taken", path=("key",), accepted=phrase("accepted.new_key"))
 
 
 def expiry_in(days: int) -> Instant:
@@ -189,7 +187,7 @@ def _wrong_expiry(value: int | None = None) -> InvalidInput:
         "api_key.expiry",
         path=("expiresAt",),
         value=value,
-        accepted=f"an instant within the next {MAXIMUM_LIFETIME_DAYS} days",
+        accepted=phrase("accepted.days_ahead", days=MAXIMUM_LIFETIME_DAYS),
     )
 
 
@@ -218,7 +216,7 @@ async def replace_api_key(
             "api_key.overlap",
             path=("overlapHours",),
             value=overlap_hours,
-            accepted=f"0 to {MAXIMUM_OVERLAP_HOURS} hours",
+            accepted=phrase("accepted.hours", maximum=MAXIMUM_OVERLAP_HOURS),
         )
     now = system_now()
     former = await api_key(key_id)

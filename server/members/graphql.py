@@ -12,7 +12,7 @@ from server.edge.mutation import write_once
 from server.edge.permissions import EVERYONE, MEMBER, mutation
 from server.edge.problems import CredentialsRejected, Problem, problem_of
 from server.errors import CredentialsRejected as Rejected
-from server.errors import DomainError
+from server.errors import DomainError, phrase
 from server.errors import InvalidInput as Invalid
 from server.members import limits, service
 from server.members.service import OpenedSession
@@ -134,8 +134,8 @@ def _changes(input: UpdateProfileInput) -> dict[str, Any]:
         "time_zone": input.time_zone,
     }
     for field, path, accepted in (
-        ("locale", "locale", "a language tag such as en-GB"),
-        ("time_zone", "timeZone", "the name of a time zone such as Europe/London"),
+        ("locale", "locale", phrase("accepted.language_tag")),
+        ("time_zone", "timeZone", phrase("accepted.time_zone_name")),
     ):
         if given[field] is None:
             raise Invalid("input.required", path=("input", path), accepted=accepted)

@@ -9,7 +9,7 @@ from server.edge import nodes, pages
 from server.edge.context import Info
 from server.edge.mutation import write_once
 from server.edge.permissions import mutation, query
-from server.errors import DomainError, InvalidInput
+from server.errors import DomainError, InvalidInput, phrase
 from server.members import api_keys
 from server.members.api_keys import ApiKeyView, ReplacedApiKey
 from server.members.key_shapes import (
@@ -70,7 +70,9 @@ class KeyQueries:
 def _scopes(input: CreateApiKeyInput) -> frozenset[Scope]:
     if (input.kind is None) == (input.scopes is None):
         raise InvalidInput(
-            "api_key.scopes", path=("scopes",), accepted="exactly one of `kind` and `scopes`"
+            "api_key.scopes",
+            path=("scopes",),
+            accepted=phrase("accepted.one_of_two", one="kind", other="scopes"),
         )
     return frozenset(input.scopes or ()) if input.kind is None else KEY_SCOPES[input.kind]
 

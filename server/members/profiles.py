@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from server import clock
 from server.clock import Instant
-from server.errors import ExternalIdConflict, InvalidInput, NotFound
+from server.errors import ExternalIdConflict, InvalidInput, NotFound, phrase
 from server.members import models, rules
 from server.storage import changes
 from server.storage.ids import new_id
@@ -157,7 +157,10 @@ async def page_of_members(*, first: int, after_id: int = 0) -> MemberPage:
     """The next `first` (1 to 100) members after an id, in the order of ids, so of enrolling."""
     if not 1 <= first <= MAXIMUM_PAGE_SIZE:
         raise InvalidInput(
-            "input.page", path=("first",), value=first, accepted=f"1 to {MAXIMUM_PAGE_SIZE}"
+            "input.page",
+            path=("first",),
+            value=first,
+            accepted=phrase("accepted.range", minimum=1, maximum=MAXIMUM_PAGE_SIZE),
         )
     rows = await models.member_page_rows(after_id=after_id, limit=first + 1)
     return MemberPage(tuple(Profile(*row) for row in rows[:first]), len(rows) > first)

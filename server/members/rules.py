@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
 
-from server.errors import InvalidInput, Path
+from server.errors import InvalidInput, Path, phrase
 
 MAXIMUM_NAME_LENGTH = 120
 MAXIMUM_EMAIL_LENGTH = 254  # RFC 5321: a path of 256 with its brackets
@@ -44,7 +44,7 @@ def valid_name(value: str, *, path: Path = ("name",)) -> str:
             "member.name",
             path=path,
             value=value,
-            accepted=f"1 to {MAXIMUM_NAME_LENGTH} characters without control characters",
+            accepted=phrase("accepted.characters", minimum=1, maximum=MAXIMUM_NAME_LENGTH),
         )
     return name
 
@@ -60,8 +60,7 @@ def valid_birthday(value: str, *, today: date, path: Path = ("birthday",)) -> st
             "member.birthday",
             path=path,
             value=value,
-            accepted=f"a date such as 1990-12-31, not in the future and not more than"
-            f" {MAXIMUM_AGE_YEARS} years ago",
+            accepted=phrase("accepted.birthday", years=MAXIMUM_AGE_YEARS),
         )
     return value
 
@@ -79,7 +78,7 @@ def valid_locale(value: str, *, path: Path = ("locale",)) -> str:
             "member.locale",
             path=path,
             value=value,
-            accepted="a known language tag (BCP 47), such as en, en-GB or zh-Hant-TW",
+            accepted=phrase("accepted.locale"),
         )
     return tag
 
@@ -102,7 +101,7 @@ def valid_time_zone(value: str, *, path: Path = ("timeZone",)) -> str:
             "member.time_zone",
             path=path,
             value=value,
-            accepted="the name of an IANA time zone, such as Europe/London",
+            accepted=phrase("accepted.time_zone"),
         )
     return value
 
@@ -123,8 +122,7 @@ def valid_external_id(value: str, *, path: Path = ("externalId",)) -> str:
             "member.external_id",
             path=path,
             value=value,
-            accepted=f"1 to {MAXIMUM_EXTERNAL_ID_LENGTH} printable characters, without spaces"
-            " at the ends",
+            accepted=phrase("accepted.printable_within", maximum=MAXIMUM_EXTERNAL_ID_LENGTH),
         )
     return value
 
@@ -137,7 +135,7 @@ def valid_device_name(value: str | None, *, path: Path = ("deviceName",)) -> str
             "session.device_name",
             path=path,
             value=value,
-            accepted=f"up to {MAXIMUM_DEVICE_NAME_LENGTH} characters without control characters",
+            accepted=phrase("accepted.characters_at_most", maximum=MAXIMUM_DEVICE_NAME_LENGTH),
         )
     return name or None
 
@@ -154,8 +152,7 @@ def valid_email(value: str, *, path: Path = ("email",)) -> str:
             "account.email",
             path=path,
             value=value,
-            accepted=f"an e-mail address of at most {MAXIMUM_EMAIL_LENGTH} characters, such as"
-            " ada@example.com",
+            accepted=phrase("accepted.email", maximum=MAXIMUM_EMAIL_LENGTH),
         )
     return email
 
@@ -199,8 +196,11 @@ def valid_password(value: str, *, path: Path = ("password",)) -> str:
         raise InvalidInput(
             "account.password",
             path=path,
-            accepted=f"{MINIMUM_PASSWORD_LENGTH} to {MAXIMUM_PASSWORD_LENGTH} characters of any"
-            " kind",
+            accepted=phrase(
+                "accepted.characters_of_any_kind",
+                minimum=MINIMUM_PASSWORD_LENGTH,
+                maximum=MAXIMUM_PASSWORD_LENGTH,
+            ),
         )
     return password
 

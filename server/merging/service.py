@@ -17,7 +17,7 @@ from server.cards.service import MemberReference
 from server.challenges import rebuilding as challenges
 from server.clock import NEVER, Instant
 from server.enrolment import service as enrolment
-from server.errors import AlreadyDecided, DomainError, InvalidInput, NotAllowed, NotFound
+from server.errors import AlreadyDecided, DomainError, InvalidInput, NotAllowed, NotFound, phrase
 from server.ledger import service as ledger
 from server.merging import models
 from server.merging.moved import Debt, Moved, decoded
@@ -107,7 +107,9 @@ def _checked_reason(text: str) -> str:
             "merge.reason",
             path=("reason",),
             value=text,
-            accepted=f"{MINIMUM_REASON_LENGTH} to {MAXIMUM_REASON_LENGTH} printable characters",
+            accepted=phrase(
+                "accepted.printable", minimum=MINIMUM_REASON_LENGTH, maximum=MAXIMUM_REASON_LENGTH
+            ),
         )
     return reason
 
@@ -170,7 +172,9 @@ async def _who(wish: Wish) -> tuple[int, int]:
     duplicate = await cards.member_of(wish.duplicate, path=("duplicate",))
     survivor = await cards.member_of(wish.survivor, path=("survivor",))
     if given in (meant, survivor):
-        raise InvalidInput("merge.itself", path=("survivor",), accepted="another member")
+        raise InvalidInput(
+            "merge.itself", path=("survivor",), accepted=phrase("accepted.another_member")
+        )
     if given != duplicate:
         raise AlreadyDecided("merge.merged", status="MERGED", path=("duplicate",))
     if survivor not in {row[0] for row in rows}:

@@ -6,11 +6,13 @@ or the forms that a counted text takes (`plurals`).
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
+from server.errors import Phrase
 from server.messages.formatting import shown_number
 from server.messages.plurals import CountedText
 
@@ -50,7 +52,8 @@ def _texts(language: str) -> Mapping[str, str | CountedText]:
 def text(key: str, language: str, **facts: str | int) -> str:
     """The message in the language, or in English where that language lacks it.
 
-    The integers of a counted text are written as numbers of the language: "1,500 points".
+    The integers of a counted text are written as numbers of the language: "1,500 points"; those
+    of the others, and those that stand as `{fact:d}`, in digits alone, as programs write them.
     Raises KeyError for a key that no language has, and where a counted text lacks its count.
     """
     if language not in languages() or key not in _texts(language):
@@ -62,8 +65,24 @@ def text(key: str, language: str, **facts: str | int) -> str:
     return template.format(**facts) if facts else template
 
 
-def _shown(fact: str | int, language: str) -> str:
-    return shown_number(fact, language) if isinstance(fact, int) else fact
+def told(words: Phrase | str, language: str) -> str:
+    """The words in the language; a plain text is the same in all of them."""
+    return words if isinstance(words, str) else text(words.key, language, **words.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A whole number that a text writes as its language does, or as `{fact:d}` in digits alone."""
+
+    number: int
+    language: str
+
+    def __format__(self, form: str) -> str:
+        return format(self.number, form) if form else shown_number(self.number, self.language)
+
+
+def _shown(fact: str | int, language: str) -> _Number | str:
+    return _Number(fact, language) if isinstance(fact, int) else fact
 
 
 def keys(language: str) -> frozenset[str]:

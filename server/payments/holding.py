@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from server.cards import service as cards
 from server.cards.service import MemberReference
 from server.clock import Instant
-from server.errors import InsufficientPoints, InvalidInput
+from server.errors import InsufficientPoints, InvalidInput, phrase
 from server.ledger import service as ledger
 from server.ledger.errors import HoldResolved
 from server.ledger.rules import MAXIMUM_BALANCE
@@ -75,7 +75,7 @@ def _check_amount(asset: str, amount: int, rulebook: Programme) -> None:
             "hold.amount",
             path=(field,),
             value=amount,
-            accepted=f"{least} to {MAXIMUM_BALANCE}",
+            accepted=phrase("accepted.range", minimum=least, maximum=MAXIMUM_BALANCE),
         )
 
 
@@ -130,11 +130,17 @@ async def settle(
 def _check_fits(asset: str, *, points: int | None, amount_minor: int | None) -> None:
     if asset == POINTS and amount_minor is not None:
         raise InvalidInput(
-            "hold.asset", path=("amountMinor",), value=amount_minor, accepted="nothing, for points"
+            "hold.asset",
+            path=("amountMinor",),
+            value=amount_minor,
+            accepted=phrase("accepted.nothing_for_points"),
         )
     if asset != POINTS and points is not None:
         raise InvalidInput(
-            "hold.asset", path=("points",), value=points, accepted="nothing, for cashback"
+            "hold.asset",
+            path=("points",),
+            value=points,
+            accepted=phrase("accepted.nothing_for_cashback"),
         )
 
 

@@ -8,7 +8,7 @@ from server.cards.graphql import MemberReference, member_reference
 from server.cards.service import MemberReference as Reference
 from server.edge.mutation import KEY_DESCRIPTION
 from server.edge.scalars import BigInt, CurrencyCode
-from server.errors import InvalidInput
+from server.errors import InvalidInput, phrase
 from server.payments.service import Basket
 from server.payments.shown import HoldAsset
 
@@ -172,17 +172,22 @@ def held_of(given: HoldInput) -> tuple[str, int]:
     _refuse("points", given.points)
     if given.from_household:
         raise InvalidInput(
-            "hold.asset", path=("fromHousehold",), value="true", accepted="false, for cashback"
+            "hold.asset",
+            path=("fromHousehold",),
+            value="true",
+            accepted=phrase("accepted.false_for_cashback"),
         )
     return "cashback", _needed("amountMinor", given.amount_minor)
 
 
 def _refuse(field: str, value: object) -> None:
     if value is not None:
-        raise InvalidInput("hold.asset", path=(field,), value=value, accepted="nothing")
+        raise InvalidInput(
+            "hold.asset", path=(field,), value=value, accepted=phrase("accepted.nothing")
+        )
 
 
 def _needed(field: str, value: _Value | None) -> _Value:
     if value is None:
-        raise InvalidInput("input.required", path=(field,), accepted="an amount")
+        raise InvalidInput("input.required", path=(field,), accepted=phrase("accepted.an_amount"))
     return value

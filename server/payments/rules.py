@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from server.clock import Instant
-from server.errors import InsufficientCashback, InsufficientPoints, InvalidInput, NotAllowed
+from server.errors import InsufficientCashback, InsufficientPoints, InvalidInput, NotAllowed, phrase
 from server.ledger.rules import MAXIMUM_BALANCE
 from server.money import BASIS_POINTS_PER_UNIT, floor_basis_points, floor_share
 from server.payments import errors
@@ -50,7 +50,7 @@ def check_basket(basket: Basket, *, currency: str) -> None:
             "payment.basket",
             path=("basket", "netMinor"),
             value=basket.net_minor,
-            accepted=f"1 to {MAXIMUM_BALANCE}",
+            accepted=phrase("accepted.range", minimum=1, maximum=MAXIMUM_BALANCE),
         )
     if basket.currency != currency:
         raise errors.wrong_currency(
@@ -116,7 +116,7 @@ def points_charge(
             "payment.below_minimum" if asked < least else "payment.above_share",
             path=("points",),
             value=asked,
-            accepted=f"{least} to {most}",
+            accepted=phrase("accepted.range", minimum=least, maximum=most),
         )
     rate = programme.money_off_rate
     value_minor = money_off_minor(asked, rate)
@@ -135,7 +135,7 @@ def _too_small(basket: Basket, programme: Programme, least: int) -> InvalidInput
         "payment.basket_too_small",
         path=("basket", "netMinor"),
         value=basket.net_minor,
-        accepted=f"{smallest} or more",
+        accepted=phrase("accepted.or_more", minimum=smallest),
     )
 
 
@@ -146,7 +146,7 @@ def checked_minor(asked: int, basket: Basket) -> int:
             "payment.amount",
             path=("amountMinor",),
             value=asked,
-            accepted=f"1 to {basket.net_minor}",
+            accepted=phrase("accepted.range", minimum=1, maximum=basket.net_minor),
         )
     return asked
 
@@ -175,7 +175,10 @@ def voucher_charge(asked: int | None, basket: Basket, *, remaining_minor: int) -
         return most
     if not 1 <= asked <= most:
         raise InvalidInput(
-            "payment.amount", path=("amountMinor",), value=asked, accepted=f"1 to {most}"
+            "payment.amount",
+            path=("amountMinor",),
+            value=asked,
+            accepted=phrase("accepted.range", minimum=1, maximum=most),
         )
     return asked
 
@@ -205,7 +208,7 @@ def hold_ends_at(ttl_seconds: int | None, limits: Holds, *, now: Instant) -> Ins
             "hold.ttl",
             path=("ttlSeconds",),
             value=ttl,
-            accepted=f"1 to {limits.maximum_ttl_seconds}",
+            accepted=phrase("accepted.range", minimum=1, maximum=limits.maximum_ttl_seconds),
         )
     return Instant(now + ttl * _MICROSECONDS_PER_SECOND)
 

@@ -12,7 +12,7 @@ from server.edge import nodes, pages
 from server.edge.context import Info
 from server.edge.mutation import write_once
 from server.edge.permissions import MEMBER, access, mutation, query
-from server.errors import DomainError, InvalidInput
+from server.errors import DomainError, InvalidInput, phrase
 from server.payouts import service
 from server.payouts.service import PayoutStatus, PayoutView
 from server.payouts.shapes import (
@@ -108,11 +108,14 @@ async def _member_of(info: Info, input: RequestPayoutInput) -> int:
     if principal.kind is PrincipalKind.MEMBER and principal.member_id is not None:
         if given is not None:
             raise InvalidInput(
-                "payout.member", path=path, value=None, accepted="nothing, for a member"
+                "payout.member",
+                path=path,
+                value=None,
+                accepted=phrase("accepted.nothing_for_member"),
             )
         return principal.member_id
     if given is None:
-        raise InvalidInput("input.required", path=path, accepted="a reference to a member")
+        raise InvalidInput("input.required", path=path, accepted=phrase("accepted.member"))
     return await cards.member_of(given, path=path)
 
 

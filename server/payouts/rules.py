@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from server.errors import InvalidInput, LimitReached
+from server.errors import InvalidInput, LimitReached, phrase
 from server.payouts import errors
 from server.programme.document import Payouts
 
@@ -51,7 +51,7 @@ def check_amount(amount_minor: int, terms: Payouts) -> None:
             "payout.minimum",
             path=("amountMinor",),
             value=amount_minor,
-            accepted=f"{terms.minimum_minor} minor units or more",
+            accepted=phrase("accepted.minor_units", minimum=terms.minimum_minor),
         )
 
 
@@ -77,5 +77,5 @@ def check_text(text: str, name: str, *, is_shown: bool) -> None:
             "input.text",
             path=(name,),
             value=text if is_shown else None,
-            accepted=f"1 to {MAXIMUM_TEXT_LENGTH} printable characters",
+            accepted=phrase("accepted.printable", minimum=1, maximum=MAXIMUM_TEXT_LENGTH),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from server import clock
+from server import clock, messages
 from server.clock import Instant
 from server.errors import InvalidInput, NotFound
 from server.programme import comparing, rules, service
@@ -85,7 +85,8 @@ async def publish(file: Path, effective: str | None = None) -> str:
     try:
         newest_before, published = await sql.retried(work)
     except InvalidInput as error:
-        raise CommandRefused(f"{error.value} is not accepted: {error.accepted}") from error
+        accepted = messages.told(error.accepted, "en")
+        raise CommandRefused(f"{error.value} is not accepted: {accepted}") from error
     if published.version <= newest_before:
         return f"nothing to publish: version {published.version} says the same"
     return f"published version {published.version}, in effect {_effect(published)}"

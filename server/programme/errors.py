@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from server.errors import DomainError, InvalidInput, NotFound, Path, ProblemCode
+from server.errors import DomainError, InvalidInput, NotFound, Path, ProblemCode, phrase
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 SHOWN_LENGTH = 80
@@ -88,5 +88,5 @@ def effective_in_the_past(effective_at: str) -> InvalidInput:
         "programme.effective_in_the_past",
         path=("input", "effectiveAt"),
         value=effective_at,
-        accepted="an instant that is not in the past",
+        accepted=phrase("accepted.not_past"),
     )

@@ -96,10 +96,10 @@ class InvalidProgramme(Problem):
 
 
 @problems.presents(InvalidDocument)
-def _invalid_programme(error: InvalidDocument, message: str) -> Problem:
+def _invalid_programme(error: InvalidDocument, telling: problems.Telling) -> Problem:
     return InvalidProgramme(
         code=error.code,
-        message=message,
+        message=telling.message,
         problems=[
             ProgrammeProblem(
                 path=problems.shown_path(problem.path),

@@ -13,7 +13,7 @@ from tortoise.exceptions import IntegrityError
 
 from server.cashback import service as cashback
 from server.clock import Instant
-from server.errors import ExternalIdConflict, InvalidInput, NotFound
+from server.errors import ExternalIdConflict, InvalidInput, NotFound, phrase
 from server.ledger import service as ledger
 from server.ledger.service import Undone
 from server.money import POINTS
@@ -67,7 +67,9 @@ async def take_back(draft: ReturnDraft, *, partner: str | None, now: Instant) ->
 
 async def _purchase(reference: PurchaseReference, *, partner: str | None) -> StoredPurchase:
     if partner is None and reference.id is None:
-        raise InvalidInput("return.purchase", path=("purchase",), accepted="the purchase's id")
+        raise InvalidInput(
+            "return.purchase", path=("purchase",), accepted=phrase("accepted.purchase_id")
+        )
     found = await find(reference, partner=partner)
     if found is None:
         name = "externalId" if reference.id is None else "id"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from server.errors import InvalidInput, Path
+from server.errors import InvalidInput, Path, phrase
 from server.money import floor_basis_points, floor_share
 from server.programme.document import Programme
 from server.purchases.outcomes import CashbackAccrued
@@ -114,11 +114,16 @@ def returned(
     if wishes is None:
         left = {at: all_returned(state) for at, state in enumerate(states) if state.is_left}
         if not left:
-            raise InvalidInput("return.nothing_left", path=("lines",), accepted="nothing more")
+            raise InvalidInput(
+                "return.nothing_left", path=("lines",), accepted=phrase("accepted.nothing_more")
+            )
         return left
     if not wishes:
         raise InvalidInput(
-            "return.lines", path=("lines",), value="0 lines", accepted=f"1 to {len(states)} lines"
+            "return.lines",
+            path=("lines",),
+            value=phrase("given.purchase_lines", number=0),
+            accepted=phrase("accepted.purchase_lines", maximum=len(states)),
         )
     after: dict[int, LineState] = {}
     for place, wish in enumerate(wishes):
@@ -128,7 +133,7 @@ def returned(
                 "return.line",
                 path=(*path, "number"),
                 value=wish.number,
-                accepted=f"0 to {len(states) - 1}, each number once",
+                accepted=phrase("accepted.line_numbers", maximum=len(states) - 1),
             )
         after[wish.number] = _line_returned(states[wish.number], wish, path)
     return after
@@ -136,7 +141,9 @@ def returned(
 
 def _line_returned(state: LineState, wish: LineReturn, path: Path) -> LineState:
     if (wish.quantity is None) == (wish.amount_minor is None):
-        raise InvalidInput("return.how_much", path=path, accepted="either quantity or amountMinor")
+        raise InvalidInput(
+            "return.how_much", path=path, accepted=phrase("accepted.quantity_or_amount")
+        )
     if wish.quantity is not None:
         _check_left(wish.quantity, state.quantity_left, (*path, "quantity"))
         return with_quantity(state, wish.quantity)
@@ -151,7 +158,11 @@ def _check_left(wanted: int, left: int, path: Path) -> None:
             "return.too_much",
             path=path,
             value=wanted,
-            accepted=f"1 to {left}" if left else "nothing: none of it is left",
+            accepted=(
+                phrase("accepted.range", minimum=1, maximum=left)
+                if left
+                else phrase("accepted.none_is_left")
+            ),
         )
 
 

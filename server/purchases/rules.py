@@ -9,7 +9,7 @@ import msgspec
 from server import clock
 from server.cards.service import MemberReference
 from server.clock import Instant
-from server.errors import InvalidInput, Path
+from server.errors import InvalidInput, Path, phrase
 from server.ledger.rules import MAXIMUM_BALANCE
 from server.money import (
     PERCENT_PER_UNIT,
@@ -151,7 +151,7 @@ def check_paid(draft: Draft, value_minor: int) -> None:
             "purchase.overpaid",
             path=("paymentIds",),
             value=value_minor,
-            accepted=f"payments that take at most {max(0, net)} minor units off the basket",
+            accepted=phrase("accepted.payments_within", most=max(0, net)),
         )
 
 
@@ -166,7 +166,7 @@ def check_points_share(draft: Draft, points_minor: int, programme: Programme) ->
             "payment.above_share",
             path=("paymentIds",),
             value=points_minor,
-            accepted=f"payments whose points take at most {most} minor units off the basket",
+            accepted=phrase("accepted.points_within", most=most),
         )
 
 
@@ -221,8 +221,8 @@ def check(draft: Draft, programme: Programme, amounts: Amounts, *, now: Instant)
         raise InvalidInput(
             "purchase.lines",
             path=("lines",),
-            value=f"{len(draft.lines)} lines",
-            accepted=f"1 to {MAXIMUM_LINES} lines",
+            value=phrase("given.purchase_lines", number=len(draft.lines)),
+            accepted=phrase("accepted.purchase_lines", maximum=MAXIMUM_LINES),
         )
     for number, line in enumerate(draft.lines):
         _check_line(line, number)
@@ -233,7 +233,7 @@ def check(draft: Draft, programme: Programme, amounts: Amounts, *, now: Instant)
             "purchase.sum",
             path=("lines",),
             value=amounts.net_minor,
-            accepted=f"lines whose net sum and points stay at or below {MAXIMUM_BALANCE}",
+            accepted=phrase("accepted.lines_within", maximum=MAXIMUM_BALANCE),
         )
 
 
@@ -250,7 +250,7 @@ def check_returned_after(returned_at: Instant, bought_at: Instant) -> None:
             "return.before_purchase",
             path=("occurredAt",),
             value=clock.datetime_of(returned_at).isoformat(),
-            accepted=f"{clock.datetime_of(bought_at).isoformat()} or later",
+            accepted=phrase("accepted.or_later", instant=clock.datetime_of(bought_at).isoformat()),
         )
 
 
@@ -261,7 +261,11 @@ def _check_instant(occurred_at: Instant, now: Instant) -> None:
             "purchase.future" if occurred_at > latest else "purchase.past",
             path=("occurredAt",),
             value=clock.datetime_of(occurred_at).isoformat(),
-            accepted=f"1970-01-01T00:00:00+00:00 to {clock.datetime_of(now).isoformat()}",
+            accepted=phrase(
+                "accepted.range",
+                minimum=clock.datetime_of(EARLIEST).isoformat(),
+                maximum=clock.datetime_of(now).isoformat(),
+            ),
         )
 
 
@@ -271,7 +275,7 @@ def _check_text(text: str, path: Path, maximum: int) -> None:
             "input.text",
             path=path,
             value=text,
-            accepted=f"1 to {maximum} printable characters",
+            accepted=phrase("accepted.printable", minimum=1, maximum=maximum),
         )
 
 
@@ -280,13 +284,15 @@ def _check_payments(payment_ids: Sequence[int]) -> None:
         raise InvalidInput(
             "purchase.payments",
             path=("paymentIds",),
-            value=f"{len(payment_ids)} payments",
-            accepted=f"up to {MAXIMUM_PAYMENTS} payments",
+            value=phrase("given.payments", number=len(payment_ids)),
+            accepted=phrase("accepted.payments", maximum=MAXIMUM_PAYMENTS),
         )
     for place, payment_id in enumerate(payment_ids):
         if payment_id in payment_ids[:place]:
             raise InvalidInput(
-                "purchase.payment_twice", path=("paymentIds", place), accepted="each payment once"
+                "purchase.payment_twice",
+                path=("paymentIds", place),
+                accepted=phrase("accepted.payments_once"),
             )
 
 
@@ -312,5 +318,5 @@ def _refuse_number(line: int, name: str, value: int, maximum: int) -> None:
         "input.range",
         path=("lines", line, name),
         value=value,
-        accepted=f"a whole number from 0 to {maximum}",
+        accepted=phrase("accepted.whole_number", minimum=0, maximum=maximum),
     )

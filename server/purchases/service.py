@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from server.clock import Instant
-from server.errors import DomainError, InvalidInput
+from server.errors import DomainError, InvalidInput, phrase
 from server.purchases import models, queries, rules
 from server.purchases.outcomes import (
     CashbackAccrued,
@@ -108,8 +108,8 @@ def check_count(purchases: int) -> None:
         raise InvalidInput(
             "purchase.count",
             path=("purchases",),
-            value=f"{purchases} purchases",
-            accepted=f"1 to {rules.MAXIMUM_PURCHASES} purchases",
+            value=phrase("given.purchases", number=purchases),
+            accepted=phrase("accepted.purchases", maximum=rules.MAXIMUM_PURCHASES),
         )
 
 

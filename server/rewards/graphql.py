@@ -34,7 +34,7 @@ from server.edge.problems import (
     NotFound,
 )
 from server.edge.scalars import Money
-from server.errors import DomainError
+from server.errors import DomainError, phrase
 from server.errors import InvalidInput as InvalidInputError
 from server.principal import PrincipalKind, Scope
 from server.rewards import service
@@ -293,18 +293,21 @@ def _redemption_of(info: Info, input: RedeemPointsInput) -> Redemption:
     if principal.kind is PrincipalKind.MEMBER:
         if given is not None:
             raise InvalidInputError(
-                "redemption.member", path=path, value=None, accepted="nothing, for a member"
+                "redemption.member",
+                path=path,
+                value=None,
+                accepted=phrase("accepted.nothing_for_member"),
             )
         own = service.MemberReference(id=principal.member_id)
         return Redemption(own, input.points, input.from_household)
     if given is None:
-        raise InvalidInputError("input.required", path=path, accepted="a reference to a member")
+        raise InvalidInputError("input.required", path=path, accepted=phrase("accepted.member"))
     return Redemption(given, input.points, input.from_household)
 
 
 def _voucher_of(input: CancelRedemptionInput) -> service.VoucherReference:
     if (input.voucher_id is None) == (input.voucher_code is None):
-        accepted = "exactly one of `voucherId` and `voucherCode`"
+        accepted = phrase("accepted.one_of_two", one="voucherId", other="voucherCode")
         raise InvalidInputError("input.required", path=("voucherId",), accepted=accepted)
     if input.voucher_id is None:
         return service.VoucherReference(code=input.voucher_code)

@@ -4,7 +4,7 @@ import secrets
 
 from server import clock
 from server.clock import Instant, LocalDay
-from server.errors import InvalidInput
+from server.errors import InvalidInput, phrase
 from server.programme.document import Programme
 from server.programme.service import PublishedProgramme
 
@@ -40,7 +40,7 @@ def voucher_value_minor(points: int, programme: Programme) -> int:
             "redemption.step",
             path=("points",),
             value=points,
-            accepted=f"{step} or a multiple of it",
+            accepted=phrase("accepted.step", step=step),
             step=step,
         )
     return points // step * policy.voucher_value_minor

@@ -7,7 +7,7 @@ import msgspec
 from server.cards import service as cards
 from server.cards.service import MemberReference
 from server.clock import Instant
-from server.errors import DomainError, InvalidInput
+from server.errors import DomainError, InvalidInput, phrase
 from server.ledger import service as ledger
 from server.money import POINTS
 from server.programme import service as programme
@@ -142,8 +142,8 @@ def check_count(redemptions: int) -> None:
         raise InvalidInput(
             "redemption.count",
             path=("redemptions",),
-            value=f"{redemptions} redemptions",
-            accepted=f"1 to {rules.MAXIMUM_REDEMPTIONS} redemptions",
+            value=phrase("given.redemptions", number=redemptions),
+            accepted=phrase("accepted.redemptions", maximum=rules.MAXIMUM_REDEMPTIONS),
         )
 
 

@@ -160,6 +160,16 @@ class _OneAtATime:
         async with self._turn:
             return await self._connection.fetch(statement, *values)
 
+    async def execute(self, statement: str, *values: Any) -> Any:
+        """A write, which the database refuses within a snapshot."""
+        async with self._turn:
+            return await self._connection.execute(statement, *values)
+
+    async def executemany(self, statement: str, rows: Iterable[Row]) -> Any:
+        """As `execute`."""
+        async with self._turn:
+            return await self._connection.executemany(statement, rows)
+
 
 @contextmanager
 def _seen_through(connection: Any) -> Iterator[None]:
@@ -260,7 +270,7 @@ async def execute(statement: str, *values: Any) -> int:
 
 
 async def _execute_on(connection: Any, statement: str, values: Sequence[Any]) -> int:
-    if isinstance(connection, asyncpg.Connection):
+    if isinstance(connection, asyncpg.Connection | _OneAtATime):
         with answering():
             status: str = await connection.execute(statement, *values)
         return int(status.rsplit(" ", 1)[-1]) if status[-1].isdigit() else 0
@@ -279,7 +289,7 @@ async def execute_many(statement: str, rows: Iterable[Row]) -> None:
         return
     _count(statement)
     with statement_span(statement):
-        if isinstance(connection, asyncpg.Connection):
+        if isinstance(connection, asyncpg.Connection | _OneAtATime):
             with answering():
                 await connection.executemany(statement, values)
             return

@@ -22,7 +22,7 @@ from server.edge.problems import (
     NotAllowed,
     NotFound,
 )
-from server.errors import DomainError
+from server.errors import DomainError, phrase
 from server.errors import InvalidInput as InvalidInputError
 from server.members import service as members
 from server.principal import PrincipalKind, Scope
@@ -161,15 +161,17 @@ def _present_of(info: Info, input: GivePointsInput) -> Present:
     principal = info.context.principal
     if principal.kind is PrincipalKind.MEMBER:
         if giver is not None:
-            raise InvalidInputError("transfer.from", path=from_path, accepted="nothing")
+            raise InvalidInputError(
+                "transfer.from", path=from_path, accepted=phrase("accepted.nothing")
+            )
         if receiver.card_number is None:
             raise InvalidInputError(
-                "transfer.to", path=to_path, accepted="the number of the other member's card"
+                "transfer.to", path=to_path, accepted=phrase("accepted.others_card")
             )
         giver = service.MemberReference(id=principal.member_id)
     elif giver is None:
         raise InvalidInputError(
-            "input.required", path=from_path, accepted="a reference to a member"
+            "input.required", path=from_path, accepted=phrase("accepted.member")
         )
     return Present(giver, receiver, input.points, input.message)
 

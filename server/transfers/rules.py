@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from server import clock
 from server.clock import Instant
-from server.errors import InvalidInput, LimitReached, NotAllowed
+from server.errors import InvalidInput, LimitReached, NotAllowed, phrase
 from server.programme.document import Programme
 
 MAXIMUM_MESSAGE_LENGTH = 200
@@ -34,7 +34,7 @@ def valid_message(value: str | None) -> str | None:
             "transfer.message",
             path=("message",),
             value=value,
-            accepted=f"up to {MAXIMUM_MESSAGE_LENGTH} printable characters on one line",
+            accepted=phrase("accepted.printable_on_one_line", maximum=MAXIMUM_MESSAGE_LENGTH),
         )
     return message or None
 
@@ -50,7 +50,7 @@ def check_points(points: int, programme: Programme) -> None:
             "transfer.minimum",
             path=("points",),
             value=points,
-            accepted=f"at least {least}",
+            accepted=phrase("accepted.at_least", minimum=least),
             minimum=least,
         )
 

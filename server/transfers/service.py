@@ -6,7 +6,7 @@ from server import clock
 from server.cards import service as cards
 from server.cards.service import MemberReference
 from server.clock import Instant, LocalDay
-from server.errors import InvalidInput
+from server.errors import InvalidInput, phrase
 from server.ledger import service as ledger
 from server.members import service as members
 from server.money import POINTS
@@ -81,7 +81,9 @@ async def give(present: Present, *, now: Instant) -> Given:
     await _check_giver(giver, published, now)
     receiver = await cards.member_of(present.receiver, path=("to",))
     if giver == receiver:
-        raise InvalidInput("transfer.to_oneself", path=("to",), accepted="another member")
+        raise InvalidInput(
+            "transfer.to_oneself", path=("to",), accepted=phrase("accepted.another_member")
+        )
     gift = GiftView(
         id=new_id(),
         giver_id=giver,

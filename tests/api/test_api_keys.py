@@ -2,7 +2,7 @@
 
 import json
 
-from server.clock import system_now
+from server.clock import Instant, system_now
 from server.edge.nodes import global_id
 from server.principal import KEY_SCOPES, KeyKind, Scope, StaffRole
 from server.storage import sql
@@ -46,7 +46,7 @@ async def test_a_key_is_shown_once_and_its_repetition_shows_the_same(api: Api) -
 
 async def test_a_key_expires_after_a_year_unless_it_is_said(api: Api) -> None:
     manager = await api.staff(StaffRole.MANAGER)
-    soon = shown(system_now() // 1_000_000 * 1_000_000 + DAY)
+    soon = shown(Instant(system_now() // 1_000_000 * 1_000_000 + DAY))
     ends = []
     for given in ({}, {"expiresAt": None}, {"expiresAt": soon}):
         made = await api.mutate("createApiKey", {**TILL, **given}, manager)

@@ -156,15 +156,11 @@ async def test_refused_roles(api: Api) -> None:
 async def test_ids_that_lead_nowhere(api: Api) -> None:
     anna, *_ = await home(api)
     manager = await api.staff(StaffRole.MANAGER)
-    for opaque in ("", "x", global_id("Card", 1)):
+    members = [global_id("Member", number) for number in (0, -1, 17, 2**63, 10**40)]
+    for opaque in ("", "x", global_id("Card", 1), *members):
         for caller in (anna, manager):
             told = await refused(api, "removeFromHousehold", {"memberId": opaque}, caller)
-            assert (told["__typename"], told["path"]) == ("InvalidInput", ["input", "memberId"])
-    for number in (0, -1, 17, 2**63, 10**40):
-        for caller in (anna, manager):
-            given = {"memberId": global_id("Member", number)}
-            told = await refused(api, "removeFromHousehold", given, caller)
-            assert told["__typename"] == "NotFound"
+            assert (told["__typename"], told["path"]) == ("NotFound", ["input", "memberId"])
 
 
 async def test_codes(api: Api) -> None:

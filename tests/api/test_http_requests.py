@@ -99,10 +99,9 @@ async def test_a_document_without_an_operation(api: Api, empty: str, status: int
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
     most = MAXIMUM_BODY_BYTES
-    frame = len(b'{"query":"' + VERSION.encode() + b'"}')
+    frame = len(json.dumps({"query": VERSION, "x": ""}))
     for size, status in ((most, 200), (most + 1, 413), (2 * most, 413)):
-        padded = VERSION + " " * (size - frame)
-        content = b'{"query":"' + padded.encode() + b'"}'
+        content = json.dumps({"query": VERSION, "x": " " * (size - frame)}).encode()
         assert len(content) == size
         response = await api.client.post("/graphql", content=content, headers=JSON)
         assert response.status_code == status, size

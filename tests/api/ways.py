@@ -1,7 +1,7 @@
 """Who may use which field by the published schema, and a way to each from a root field."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -99,6 +99,11 @@ def may(words: Collection[str], coordinate: Coordinate) -> bool:
     return not rules()[coordinate].isdisjoint(words)
 
 
+def may_call(words: Collection[str], root: str) -> bool:
+    """Whether a caller for whom the words stand may call the root field."""
+    return any(name == root and not named(field).isdisjoint(words) for _, name, field in roots())
+
+
 # ---------------------------------------------------------------- ways
 
 
@@ -115,12 +120,31 @@ def _standing_for(type_: GraphQLNamedType) -> list[str]:
 def ways(words: frozenset[str]) -> dict[str, Way]:
     """The shortest way that the caller may go to each type, by the type's name; `node` leads to the
     interface alone, for whose types it shows depends on the thing."""
+    starts = [
+        (one, Way(operation, (Step(None, name),)))
+        for operation, name, field in roots()
+        if not named(field).isdisjoint(words)
+        for one in _standing_for(get_named_type(field.type))
+    ]
+    return _shortest(starts, lambda coordinate: may(words, coordinate))
+
+
+@cache
+def ways_by_node() -> dict[str, Way]:
+    """The shortest way through `node`, which everyone may call, to each type that a thing with an
+    id leads to, whatever the rules of the fields on the way."""
+    node = contract().type_map["Node"]
+    assert isinstance(node, GraphQLInterfaceType)
+    start = Way("query", (Step(None, "node"),))
+    starts = [(one.name, start) for one in contract().get_possible_types(node)]
+    return _shortest(starts, lambda _coordinate: True)
+
+
+def _shortest(
+    starts: list[tuple[str, Way]], is_open: Callable[[Coordinate], bool]
+) -> dict[str, Way]:
     found: dict[str, Way] = {}
-    waiting: list[tuple[str, Way]] = []
-    for operation, name, field in roots():
-        if not named(field).isdisjoint(words):
-            way = Way(operation, (Step(None, name),))
-            waiting += [(one, way) for one in _standing_for(get_named_type(field.type))]
+    waiting = starts
     while waiting:
         further = []
         for type_name, way in waiting:
@@ -129,7 +153,7 @@ def ways(words: frozenset[str]) -> dict[str, Way]:
             found[type_name] = way
             for coordinate, field in _fields_of(type_name):
                 inner = get_named_type(field.type)
-                if is_leaf_type(inner) or not may(words, coordinate):
+                if is_leaf_type(inner) or not is_open(coordinate):
                     continue
                 longer = Way(way.operation, (*way.steps, Step(type_name, coordinate[1])))
                 further += [(one, longer) for one in _standing_for(inner)]

@@ -272,20 +272,20 @@ async def test_anothers_card_looks_as_one_that_does_not_exist(
 
 
 @pytest.mark.parametrize(
-    ("reference", "step"),
+    ("reference", "step", "problem"),
     [
-        ({"cardNumber": "4111 1111 1111 1111"}, "cardNumber"),
-        ({"cardNumber": ""}, "cardNumber"),
-        ({"id": "x"}, "id"),
-        ({"id": ""}, "id"),
-        ({"id": nodes.global_id("Card", 1)}, "id"),
+        ({"cardNumber": "4111 1111 1111 1111"}, "cardNumber", "InvalidInput"),
+        ({"cardNumber": ""}, "cardNumber", "InvalidInput"),
+        ({"id": "x"}, "id", "NotFound"),
+        ({"id": ""}, "id", "NotFound"),
+        ({"id": nodes.global_id("Card", 1)}, "id", "NotFound"),
     ],
 )
 async def test_a_reference_of_no_possible_member(
-    database: object, reference: dict[str, str], step: str
+    database: object, reference: dict[str, str], step: str, problem: str
 ) -> None:
     answer = await change("blockCard", STAFF, member=reference)
-    assert answer["__typename"] == "InvalidInput"
+    assert answer["__typename"] == problem
     assert answer["path"] == ["input", "member", step]
 
 

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from server.cards import rules
 from server.errors import InvalidInput, ProblemCode
+from server.messages import told
 
 NUMBER = "9012345678901238"
 
@@ -116,7 +117,7 @@ def test_refusals_tell_what_is_accepted_and_repeat_no_number(text: str, reason: 
     assert error.reason == reason
     assert error.path == ("input", "member", "cardNumber")
     assert error.value is None
-    assert error.accepted == (
+    assert told(error.accepted, "en") == (
         "16 digits that start with 90 and end with their check digit;"
         " spaces and hyphens may separate them"
     )

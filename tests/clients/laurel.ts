@@ -18,37 +18,22 @@ export class Laurel {
   constructor(
     private readonly url: string,
     private tokens?: Tokens,
-    private readonly keep: (tokens: Tokens | undefined) => void = () => {},
+    private readonly keep: (tokens?: Tokens) => void = () => {}, // in the keychain
   ) {}
 
-  use(tokens: Tokens | undefined) {
-    this.tokens = tokens;
-    this.keep(tokens); // in the keychain: a refresh token is as good as a password
-  }
-
-  /** One operation; with a fresh access token, and once more if it was refused all the same. */
+  /** One operation; with a fresh access token, and once more if that was refused all the same. */
   async ask<Data, Variables>(
     document: TypedDocumentNode<Data, Variables>,
     variables: Variables,
-    isSecondTry = false,
   ): Promise<Data> {
-    const authorization = await this.authorization();
-    const response = await fetch(this.url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        accept: "application/graphql-response+json",
-        ...(authorization && { authorization }),
-      },
-      body: JSON.stringify({ query: print(document), variables }),
-    });
-    const { data, errors } = (await response.json()) as { data?: Data; errors?: Shown[] };
-    if (errors?.[0]?.extensions.code === "UNAUTHENTICATED" && this.tokens && !isSecondTry) {
+    try {
+      return await this.send(document, variables, await this.authorization());
+    } catch (refused) {
+      const code = refused instanceof Refused && refused.errors[0]?.extensions.code;
+      if (code !== "UNAUTHENTICATED" || !this.tokens) throw refused;
       await this.renew();
-      return this.ask(document, variables, true);
+      return this.send(document, variables, await this.authorization());
     }
-    if (errors || !data) throw new Refused(errors ?? []);
-    return data;
   }
 
   /** A socket for subscriptions; it comes back by itself, with a fresh access token. */
@@ -72,10 +57,28 @@ export class Laurel {
   }
 
   private async renewed() {
-    const { refreshToken } = this.tokens!;
-    this.tokens = undefined; // the refresh itself is sent without an access token
-    const input = { refreshToken, idempotencyKey: crypto.randomUUID() };
-    const { refreshSession } = await this.ask(RefreshSessionDocument, { input });
-    this.use("accessToken" in refreshSession ? refreshSession : undefined); // else: sign in again
+    const input = { refreshToken: this.tokens!.refreshToken, idempotencyKey: crypto.randomUUID() };
+    const { refreshSession } = await this.send(RefreshSessionDocument, { input });
+    this.tokens = "accessToken" in refreshSession ? refreshSession : undefined; // or sign in again
+    this.keep(this.tokens);
+  }
+
+  private async send<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+    authorization?: string,
+  ): Promise<Data> {
+    const response = await fetch(this.url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/graphql-response+json",
+        ...(authorization && { authorization }),
+      },
+      body: JSON.stringify({ query: print(document), variables }),
+    });
+    const { data, errors } = (await response.json()) as { data?: Data; errors?: Shown[] };
+    if (errors || !data) throw new Refused(errors ?? []);
+    return data;
   }
 }

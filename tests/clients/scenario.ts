@@ -9,6 +9,10 @@ import {
 } from "./generated.js";
 import { Laurel, Refused } from "./laurel.js";
 import { print } from "graphql";
+// @ts-expect-error it comes without types, and Node without sockets before version 22
+import WebSocket from "ws";
+
+globalThis.WebSocket ??= WebSocket;
 
 const url = process.argv[2]!;
 const anonymous = new Laurel(url);

@@ -148,13 +148,15 @@ async def test_a_newer_token_extends_the_socket(server: Served) -> None:
         assert (await client.receive())["payload"] == {"data": {"numbers": 7}}
 
 
-async def test_from_a_newer_token_on_its_own_session_is_watched(server: Served) -> None:
-    server.stage.tokens["other device"] = member(1, session=2)
-    async with server.connected(authorization="Bearer ada") as client:
-        await until(lambda: server.stage.watched == {1})
-        await client.send("ping", payload={"authorization": "Bearer other device"})
-        assert (await client.receive())["payload"] == {"authorization": "accepted"}
-        await until(lambda: server.stage.watched == {2})
+async def test_from_a_newer_token_on_its_own_session_is_watched() -> None:
+    async with served(StreamLimits(recheck_seconds=600)) as server:
+        server.stage.tokens["ada"] = member(1)
+        server.stage.tokens["other device"] = member(1, session=2)
+        async with server.connected(authorization="Bearer ada") as client:
+            await until(lambda: server.stage.watched == {1})
+            await client.send("ping", payload={"authorization": "Bearer other device"})
+            assert (await client.receive())["payload"] == {"authorization": "accepted"}
+            await until(lambda: server.stage.watched == {2})
 
 
 @pytest.mark.parametrize("shown", ["Bearer bob", "Bearer nobody", "", None, 7], ids=str)

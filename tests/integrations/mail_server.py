@@ -1,5 +1,6 @@
 """A mail server on this machine, with a certificate that those it's given to trust."""
 
+import asyncio
 import email
 import socket
 import ssl
@@ -89,14 +90,45 @@ class Strict(Inbox):
         return "250 OK"
 
 
+async def closed() -> None:
+    """Let what is closing on this loop be closed."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+class _Kept(Controller):
+    """A controller that leaves no connection open when it stops."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._conversations: list[SMTP] = []
+
+    def factory(self) -> SMTP:
+        """A new conversation."""
+        self._conversations.append(super().factory())
+        return self._conversations[-1]
+
+    def end(self) -> None:
+        """Hang up and stop."""
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(timeout=30)
+        self.stop()
+
+    async def _hang_up(self) -> None:
+        for conversation in self._conversations:
+            for transport in (conversation.transport, conversation._original_transport):
+                if isinstance(transport, asyncio.WriteTransport):
+                    transport.abort()
+        await closed()
+
+
 @contextmanager
 def serving() -> Iterator[Start]:
     """Within the block mail servers can be started, which end with it."""
-    controllers: list[Controller] = []
+    controllers: list[_Kept] = []
 
     def start(inbox: Inbox, **options: Any) -> str:
         port = free_port()
-        controller = Controller(
+        controller = _Kept(
             inbox, hostname="127.0.0.1", port=port, server_hostname="mail.test", **options
         )
         controller.start()
@@ -107,7 +139,7 @@ def serving() -> Iterator[Start]:
         yield start
     finally:
         for controller in controllers:
-            controller.stop()
+            controller.end()
 
 
 def free_port() -> int:

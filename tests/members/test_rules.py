@@ -8,6 +8,7 @@ import pytest
 
 from server.errors import InvalidInput
 from server.members import rules
+from server.messages import told
 
 TODAY = date(2026, 3, 4)
 
@@ -16,7 +17,7 @@ def refused(check: Callable[[], object], *, path: str) -> InvalidInput:
     with pytest.raises(InvalidInput) as caught:
         check()
     assert caught.value.path == (path,)
-    assert caught.value.accepted
+    assert told(caught.value.accepted, "en")
     return caught.value
 
 
@@ -203,4 +204,4 @@ def test_a_refused_password_is_not_repeated(typed: str) -> None:
     error = refused(lambda: rules.valid_password(typed), path="password")
     assert error.reason == "account.password"
     assert error.value is None
-    assert error.accepted == "8 to 128 characters of any kind"
+    assert told(error.accepted, "en") == "8 to 128 characters of any kind"

@@ -199,7 +199,7 @@ async def test_ids_that_are_none(api: Api, till: Caller) -> None:
             message = told["message"]
             assert told == not_found(["input", field], message)
             wrong = await api.mutate(name, {field: global_id("Card", 1), **more}, till)
-            assert wrong["__typename"] == "InvalidInput"
+            assert wrong == told
     for given in ({}, {"voucherId": "x", "voucherCode": "y"}):
         told = await api.mutate("cancelRedemption", given, till)
         assert told["accepted"] == "exactly one of `voucherId` and `voucherCode`"

@@ -11,6 +11,7 @@ from server.errors import (
     NotFound,
 )
 from server.ledger import service as ledger
+from server.messages import told
 from server.money import POINTS
 from server.payments import service
 from server.storage import sql
@@ -79,7 +80,7 @@ async def test_all_of_a_hold_as_far_as_the_basket_takes_it(database: Address) ->
     points, cashback = await written(hold(anna, 600)), await written(hold(anna, 600, "cashback"))
     over = await refused(settle(points.hold.id, basket(999), points=250))
     assert isinstance(over, InvalidInput)
-    assert (over.path, over.accepted) == (("points",), "1 to 249")
+    assert (over.path, told(over.accepted, "en")) == (("points",), "1 to 249")
     paid = await written(settle(points.hold.id, basket(999)))
     assert (paid.payment.amount, paid.available_after) == (249, 751)
     paid = await written(settle(cashback.hold.id, basket(599)))
@@ -117,7 +118,7 @@ async def test_the_amount_fits_the_hold(database: Address) -> None:
     ):
         wrong = await refused(work)
         assert isinstance(wrong, InvalidInput)
-        assert (wrong.path, wrong.accepted) == (path, accepted)
+        assert (wrong.path, told(wrong.accepted, "en")) == (path, accepted)
     short = await refused(hold(anna, 401))
     assert isinstance(short, InsufficientPoints)
     less = await refused(hold(anna, 401, "cashback"))

@@ -11,6 +11,7 @@ from server.errors import (
     NotAllowed,
     NotFound,
 )
+from server.messages import told
 from server.money import POINTS
 from server.payments import service
 from server.payments.service import Payment
@@ -121,7 +122,7 @@ async def test_refused_points(database: Address) -> None:
     ):
         wrong = await refused(pay_with_points(anna, points, of))
         assert isinstance(wrong, InvalidInput)
-        assert (wrong.path, wrong.accepted) == (path, accepted)
+        assert (wrong.path, told(wrong.accepted, "en")) == (path, accepted)
     unknown = await refused(
         service.pay_with_points(
             MemberReference(external_id="nobody"),
@@ -166,7 +167,7 @@ async def test_refused_cashback(database: Address) -> None:
     for amount in (0, -1, 51, 2**63):
         wrong = await refused(pay_with_cashback(anna, amount, basket(50)))
         assert isinstance(wrong, InvalidInput)
-        assert (wrong.path, wrong.accepted) == (("amountMinor",), "1 to 50")
+        assert (wrong.path, told(wrong.accepted, "en")) == (("amountMinor",), "1 to 50")
     short = await refused(pay_with_cashback(anna, 101))
     assert isinstance(short, InsufficientCashback)
     assert (short.available, short.required) == (100, 101)
@@ -190,7 +191,7 @@ async def test_a_voucher_is_used_in_parts_until_nothing_remains(database: Addres
     assert (second.payment.value_minor, second.available_after) == (500, 1200)
     wrong = await refused(pay_with_voucher(voucher.code, 1201))
     assert isinstance(wrong, InvalidInput)
-    assert (wrong.path, wrong.accepted) == (("amountMinor",), "1 to 1200")
+    assert (wrong.path, told(wrong.accepted, "en")) == (("amountMinor",), "1 to 1200")
     third = await written(pay_with_voucher(voucher.code))
     assert (third.payment.value_minor, third.available_after) == (1200, 0)
     over = await refused(pay_with_voucher(voucher.code))
@@ -206,7 +207,7 @@ async def test_refused_vouchers(database: Address) -> None:
         assert isinstance(await refused(pay_with_voucher(code)), NotFound)
     wrong = await refused(pay_with_voucher(voucher.code, of=basket(currency="EUR")))
     assert isinstance(wrong, InvalidInput)
-    assert (wrong.path, wrong.accepted) == (("basket", "currencyCode"), "USD")
+    assert (wrong.path, told(wrong.accepted, "en")) == (("basket", "currencyCode"), "USD")
 
 
 # ---------------------------------------------------------------- households

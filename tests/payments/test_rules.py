@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from server.clock import Instant
 from server.errors import InsufficientPoints, InvalidInput, NotAllowed
+from server.messages import told
 from server.payments import rules
 from server.payments.rules import Basket, Bounds, Charge
 from server.programme.document import Holds, PointsWorth, Programme
@@ -92,7 +93,7 @@ def test_points_outside_the_bounds_are_told_which_would_do(asked: int, reason: s
         rules.points_charge(asked, Basket(10_003, "USD"), quarter, available=PLENTY)
     assert (refusal.value.reason, refusal.value.path) == (reason, ("points",))
     # A quarter of 100.03 is 25.00 and three quarters of a cent, which are left out.
-    assert refusal.value.accepted == "500 to 2500"
+    assert told(refusal.value.accepted, "en") == "500 to 2500"
 
 
 @given(
@@ -118,7 +119,7 @@ def test_the_smallest_basket_that_is_accepted_is_accepted(
     with pytest.raises(InvalidInput) as refusal:
         rules.points_charge(None, Basket(net_minor, "USD"), rules_of, available=PLENTY)
     assert refusal.value.reason == "payment.basket_too_small"
-    smallest = int(refusal.value.accepted.removesuffix(" or more"))
+    smallest = int(told(refusal.value.accepted, "en").removesuffix(" or more"))
     assert smallest > net_minor
     found = rules.bounds(Basket(smallest, "USD"), rules_of)
     assert found.least <= found.most
@@ -170,4 +171,7 @@ def test_a_hold_lasts_as_long_as_the_programme_lets_it() -> None:
     for ttl in (0, -1, 3601):
         with pytest.raises(InvalidInput) as refusal:
             rules.hold_ends_at(ttl, limits, now=now)
-        assert (refusal.value.path, refusal.value.accepted) == (("ttlSeconds",), "1 to 3600")
+        assert (refusal.value.path, told(refusal.value.accepted, "en")) == (
+            ("ttlSeconds",),
+            "1 to 3600",
+        )

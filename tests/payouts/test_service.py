@@ -5,6 +5,7 @@ import pytest
 from server.clock import Instant, local_day
 from server.errors import InsufficientCashback, InvalidInput, LimitReached
 from server.ledger import service as ledger
+from server.messages import told
 from server.payouts import service as payouts
 from server.payouts.service import PayoutStatus
 from server.storage import sql
@@ -82,7 +83,7 @@ async def test_the_smallest_payout(database: Address) -> None:
         with pytest.raises(InvalidInput) as wrong:
             await request(member, amount)
         assert (wrong.value.path, wrong.value.value) == (("amountMinor",), str(amount))
-        assert wrong.value.accepted == "500 minor units or more"
+        assert told(wrong.value.accepted, "en") == "500 minor units or more"
     with pytest.raises(InsufficientCashback) as refused:
         await request(member)  # everything is less than the smallest payout
     assert (refused.value.available, refused.value.required) == (499, 500)

@@ -12,6 +12,7 @@ from server.cards.service import MemberReference
 from server.clock import Instant
 from server.errors import AlreadyDecided, DomainError, InvalidInput, NotAllowed, NotFound
 from server.members import service as members
+from server.messages import told
 from server.payments import service as payments
 from server.payments.service import Basket, Payment
 from server.purchases import rules
@@ -147,7 +148,7 @@ async def test_payments_that_can_not_pay_for_a_purchase(database: Address) -> No
     error = await refusal(paid_by(draft("1", "2017-03-02", 49), own))
     assert isinstance(error, InvalidInput)
     assert (error.path, error.value) == (("paymentIds",), "50")
-    assert error.accepted == "payments that take at most 49 minor units off the basket"
+    assert told(error.accepted, "en") == "payments that take at most 49 minor units off the basket"
     newcomer = paid_by(draft("1", "2017-03-02", 1000, household="3"), own)
     assert isinstance(await refusal(newcomer), NotFound)
     assert await members.members_by_external_id(["3"]) == {}

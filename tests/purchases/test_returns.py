@@ -7,6 +7,7 @@ import pytest
 from server.challenges import service as challenges
 from server.errors import DomainError, ExternalIdConflict, InvalidInput, NotFound
 from server.ledger.service import Undone
+from server.messages import told
 from server.programme import service as programme
 from server.purchases import service as purchases
 from server.purchases.service import (
@@ -212,7 +213,7 @@ async def test_two_at_once_take_back_no_more_than_there_is(database: Address, sa
     else:
         [error] = (each for each in (one, other) if isinstance(each, DomainError))
         assert isinstance(error, InvalidInput)
-        assert error.accepted == "1 to 1"
+        assert told(error.accepted, "en") == "1 to 1"
     rows = await sql.fetch("SELECT returned_quantity FROM purchase_lines WHERE number = 0")
     assert [row[0] for row in rows] == [2]
 
@@ -254,7 +255,7 @@ async def test_no_more_comes_back_than_was_bought(database: Address) -> None:
     ):
         error = await refused(return_draft(f"x{number}", "1", "2017-03-02", wish))  # type: ignore[arg-type]
         assert isinstance(error, InvalidInput)
-        assert (error.path, error.accepted) == (("lines", 0, place), accepted)
+        assert (error.path, told(error.accepted, "en")) == (("lines", 0, place), accepted)
     error = await refused(return_draft("x", "1", "2017-03-02", (1, 1), (1, 1)))
     assert isinstance(error, InvalidInput)
     assert error.path == ("lines", 1, "number")

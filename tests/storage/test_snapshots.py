@@ -54,6 +54,23 @@ async def test_a_snapshot_writes_nothing(database: object) -> None:
     assert await names() == ["a"]
 
 
+async def test_tasks_read_from_one_snapshot_at_once(database: object) -> None:
+    await write("a")
+    begun = asyncio.Event()
+
+    async def write_meanwhile() -> None:
+        await begun.wait()
+        await write("b")
+
+    writing = asyncio.create_task(write_meanwhile())
+    async with sql.snapshot():
+        await names()
+        begun.set()
+        await writing
+        assert await asyncio.gather(*(names() for _ in range(20))) == [["a"]] * 20
+    assert await names() == ["a", "b"]
+
+
 async def test_a_snapshot_inside_a_transaction_is_that_transaction(database: object) -> None:
     async with sql.transaction():
         await sql.execute(

@@ -11,6 +11,7 @@ from server.errors import DomainError, LimitReached
 from server.ledger import service as ledger
 from server.ledger.rules import MAXIMUM_BALANCE
 from server.ledger.service import ExpiringValue
+from server.messages import told
 from server.money import POINTS
 from server.storage import sql
 from server.storage.database import Address
@@ -144,7 +145,7 @@ async def test_the_least_that_can_be_given(database: Address) -> None:
         refusal = await denied(anna, bob, points)
         assert (refusal.reason, refusal.path) == ("transfer.minimum", ("points",))
     await publish({("transfers",): {"minimum_points": 10, "daily_limit_points": 100}})
-    assert (await denied(anna, bob, 9)).accepted == "at least 10"
+    assert told((await denied(anna, bob, 9)).accepted, "en") == "at least 10"
     await given(anna, bob, 10)
 
 
