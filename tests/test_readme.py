@@ -130,3 +130,8 @@ def test_an_answer_is_compared_in_full() -> None:
     ]
     assert differences([1, {"a": 2}], [1, {"a": 3}]) == ["$[1].a: shown 2, answered 3"]
     assert differences([True], [1]) == ["$[0]: shown True, answered 1"]
+
+
+def test_the_typescript_that_is_shown_is_what_is_tried() -> None:
+    tried = (README.parent / "tests" / "clients" / "laurel.ts").read_text(encoding="utf-8")
+    assert f"```ts\n{tried}```\n" in README.read_text(encoding="utf-8")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import strawberry
-from graphql import GraphQLError
 
 from server.edge.permissions import EVERYONE, shown_to
+from server.edge.refusing import RequestRefused
 
 _Connection = TypeVar("_Connection")
 
@@ -39,14 +39,22 @@ def cursor(position: int) -> str:
     return base64.urlsafe_b64encode(f"after:{position}".encode()).decode()
 
 
-def _refusal(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": "INVALID_INPUT"})
+def outside(name: str, given: int, *, minimum: int, maximum: int) -> RequestRefused:
+    """INVALID_INPUT, as a top-level error: the argument takes whole numbers within the bounds."""
+    return RequestRefused(
+        "INVALID_INPUT",
+        "argument.range",
+        name=name,
+        given=given,
+        minimum=minimum,
+        maximum=maximum,
+    )
 
 
 def page(first: int, after: str | None) -> tuple[int, int | None]:
     """The page size and the position to start after. Raises INVALID_INPUT as a top-level error."""
     if not 1 <= first <= MAXIMUM_PAGE_SIZE:
-        raise _refusal(f"`first` takes 1 to {MAXIMUM_PAGE_SIZE}, not {first}.")
+        raise outside("first", first, minimum=1, maximum=MAXIMUM_PAGE_SIZE)
     if after is None:
         return first, None
     try:
@@ -55,7 +63,7 @@ def page(first: int, after: str | None) -> tuple[int, int | None]:
             return first, int(position)
     except (binascii.Error, ValueError):
         pass
-    raise _refusal("`after` takes the endCursor of an earlier page.")
+    raise RequestRefused("INVALID_INPUT", "argument.after")
 
 
 def connected(

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import strawberry
-from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry.extensions.field_extension import FieldExtension
 from strawberry.schema_directive import Location
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
 
 from server.edge.context import Info
+from server.edge.refusing import RequestRefused
 from server.principal import Principal, PrincipalKind, Scope, StaffRole
 
 Field = Callable[[Callable[..., Any]], Any]
@@ -216,13 +217,8 @@ def check(rule: Access, principal: Principal) -> None:
     if rule.allows(principal):
         return
     if principal.kind is PrincipalKind.ANONYMOUS:
-        raise GraphQLError(
-            "Sign in, or send an API key, to use this field.",
-            extensions={"code": "UNAUTHENTICATED"},
-        )
-    raise GraphQLError(
-        "Your credentials do not allow this field.", extensions={"code": "FORBIDDEN"}
-    )
+        raise RequestRefused("UNAUTHENTICATED", "request.sign_in", status=401)
+    raise RequestRefused("FORBIDDEN", "request.forbidden", status=403)
 
 
 def query(rule: Access, *, description: str, name: str | None = None) -> Field:

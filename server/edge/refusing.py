@@ -1,4 +1,4 @@
-"""What is refused before an operation runs: one exception, told alike over every transport."""
+"""What is refused, as a whole or in one field: one exception, told alike over every transport."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ ErrorShown = dict[str, Any]
 
 
 class RequestRefused(Exception):
-    """The request is not executed; nothing has changed.
+    """The request, or the field that raises it, is not executed; nothing has changed.
 
     `code` stands in the error's extensions, `key` is the message's, with its `facts`; `extensions`
     are further ones. `status` is the HTTP status, `headers` go with it.

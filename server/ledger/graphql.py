@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
-from graphql import GraphQLError
 
 from server import clock, messages
 from server.clock import Instant
@@ -122,10 +121,7 @@ class Points:
     ) -> list[ExpiringPoints]:
         """The expiries to come."""
         if not 1 <= within_days <= MAXIMUM_EXPIRY_DAYS:
-            raise GraphQLError(
-                f"`withinDays` takes 1 to {MAXIMUM_EXPIRY_DAYS}, not {within_days}.",
-                extensions={"code": "INVALID_INPUT"},
-            )
+            raise pages.outside("withinDays", within_days, minimum=1, maximum=MAXIMUM_EXPIRY_DAYS)
         until = info.context.at + within_days * _DAY_MICROSECONDS
         return [each for each in _shown_expiry(self.holding) if each.expires_at <= until]
 

@@ -5,7 +5,6 @@ from datetime import date
 from typing import Annotated, cast
 
 import strawberry
-from graphql import GraphQLError
 
 from server.cards import service as cards
 from server.cards.graphql import Card, MemberReference, card_of_member, member_reference
@@ -27,6 +26,7 @@ from server.edge.permissions import (
     query,
     shown_to,
 )
+from server.edge.refusing import RequestRefused
 from server.edge.scalars import Money
 from server.errors import DomainError
 from server.explanations.graphql import BalanceAsset, BalanceExplanation, balance_explained
@@ -226,10 +226,10 @@ async def _member(info: Info, member_id: int) -> Member | None:
 
 
 async def own_member(context: Context) -> Member:
-    """The signed-in member. Raises a GraphQLError for an account that belongs to none."""
+    """The signed-in member. Raises RequestRefused for an account that belongs to none."""
     profile = await context.loader(_profiles).load(context.principal.member_id or 0)
     if profile is None:
-        raise GraphQLError("This account belongs to no member.", extensions={"code": "FORBIDDEN"})
+        raise RequestRefused("FORBIDDEN", "account.no_member", status=403)
     return _shown(profile)
 
 
@@ -327,9 +327,12 @@ class MembershipQueries:
     ) -> list[PointBalance]:
         """Balances by external id."""
         if len(external_ids) > MAXIMUM_BALANCES:
-            raise GraphQLError(
-                f"`externalIds` takes up to {MAXIMUM_BALANCES} ids, not {len(external_ids)}.",
-                extensions={"code": "INVALID_INPUT"},
+            raise RequestRefused(
+                "INVALID_INPUT",
+                "argument.ids",
+                name="externalIds",
+                given=len(external_ids),
+                maximum=MAXIMUM_BALANCES,
             )
         found = await members.members_by_external_id(external_ids)
         balances = await ledger.balances(found.values(), info.context.at) if found else {}

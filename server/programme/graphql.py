@@ -3,9 +3,7 @@
 from typing import Annotated, cast
 
 import strawberry
-from graphql import GraphQLError
 
-from server import messages
 from server.clock import Instant
 from server.edge import problems
 from server.edge.context import Info
@@ -16,7 +14,7 @@ from server.edge.problems import IdempotencyConflict, InvalidInput, Problem
 from server.errors import DomainError
 from server.principal import StaffRole
 from server.programme import service
-from server.programme.errors import InvalidDocument, NoProgramme
+from server.programme.errors import InvalidDocument
 from server.programme.service import PublishedProgramme as Published
 from server.programme.terms import Programme, effective_at, programme_shown
 
@@ -150,14 +148,8 @@ class ProgrammeQueries:
         ] = None,
     ) -> Programme:
         """The terms at an instant."""
-        try:
-            published = (await service.rulebook()).at(info.context.at if at is None else at)
-        except NoProgramme as error:
-            raise GraphQLError(
-                messages.text(error.reason, info.context.language),
-                extensions={"code": error.code.value},
-            ) from error
-        return programme_shown(published)
+        rulebook = await service.rulebook()
+        return programme_shown(rulebook.at(info.context.at if at is None else at))
 
     @query(STAFF, description="All published versions of the programme, the newest first.")
     async def programme_versions(self, info: Info) -> list[ProgrammeVersion]:

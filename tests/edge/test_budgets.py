@@ -182,9 +182,7 @@ def test_a_flood_of_addresses_leaves_accounts_alone(machine: Clock) -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 12_000), st.integers(-2_000_000, 30_000_000)), max_size=30
-    )
+    st.lists(st.tuples(st.integers(0, 12_000), st.integers(-2_000_000, 30_000_000)), max_size=30)
 )
 def test_nobody_spends_more_than_the_budget_and_what_time_adds(
     steps: list[tuple[int, int]],

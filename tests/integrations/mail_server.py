@@ -105,7 +105,7 @@ class _Kept(Controller):
 
     def factory(self) -> SMTP:
         """A new conversation."""
-        self._conversations.append(super().factory())
+        self._conversations.append(super().factory())  # type: ignore[no-untyped-call] # aiosmtpd's
         return self._conversations[-1]
 
     def end(self) -> None:

@@ -246,10 +246,7 @@ DOMAINS: tuple[Mutant, ...] = (
         file="server/edge/permissions.py",
         original="return principal.staff_role in self.roles",
         bug="return bool(self.roles)",
-        tests=(
-            "tests/api/test_access.py::test_exactly_those_named_get_past_the_guard"
-            "[sqlite-mutation-approveAdjustment]",
-        ),
+        tests=("tests/api/test_access.py::test_exactly_those_named_get_past_the_guard",),
     ),
     Mutant(
         name="returns-open-to-any-key",
@@ -257,9 +254,6 @@ DOMAINS: tuple[Mutant, ...] = (
         file="server/purchases/return_mutation.py",
         original="access(Scope.PURCHASES_WRITE, roles",
         bug="access(*Scope, roles",
-        tests=(
-            "tests/api/test_access.py::test_exactly_those_named_get_past_the_guard"
-            "[sqlite-mutation-returnPurchase]",
-        ),
+        tests=("tests/api/test_access.py::test_exactly_those_named_get_past_the_guard",),
     ),
 )
