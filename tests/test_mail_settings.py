@@ -1,4 +1,4 @@
-"""Settings of e-mail: which mailer they choose, and that a wrong one is named without its secret."""
+"""Settings of e-mail: which mailer they choose, and that a wrong one is told without its secret."""
 
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ async def test_the_sender_and_the_page_are_those_of_the_settings(database: Addre
     ("given", "folder"),
     [
         ({"data": "/srv/laurel"}, "/srv/laurel/mail"),
-        ({"database": "sqlite:////srv/other/x.sqlite3"}, "/srv/other/mail"),
+        ({"database": "sqlite:///srv/other/x.sqlite3"}, "/srv/other/mail"),
         ({"database": "postgres://h/d", "data": "/srv/laurel"}, "/srv/laurel/mail"),
     ],
 )

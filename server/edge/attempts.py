@@ -231,6 +231,9 @@ async def counted(*limits: tuple[AttemptRule, str | None]) -> AsyncIterator[Atte
             taken.append((rule, name_hash))
         try:
             yield attempt
+        except asyncio.CancelledError:
+            attempt.give_back()  # whoever tried was told nothing
+            raise
         finally:
             if attempt.is_given_back:
                 await _give_back_quietly(taken)

@@ -134,7 +134,9 @@ class Budgets:
         self._running: dict[str, int] = {}
         self.throttled = 0
 
-    def __len__(self) -> int:
+    @property
+    def debtors(self) -> int:
+        """How many callers something is kept of: those who owe, and some who did until lately."""
         return sum(map(len, self._debts.values()))
 
     @property

@@ -20,7 +20,7 @@ class Context:
 
     principal: Principal = ANONYMOUS
     language: str = "en"
-    asked_language: str | None = None  # None if the caller states no language
+    asked_language: str | None = None  # None if the caller states none that there are texts in
     at: Instant = field(default_factory=clock.now)  # what every answer of the request holds for
     address: str = ""  # the caller's network address, as far as limits tell callers apart by it
     request_id: str = ""  # what the log finds the request by

@@ -177,7 +177,9 @@ class Documents:
         self._seen_once = _Seen(capacity * 10)
         self._unknown = _Seen(capacity)
 
-    def __len__(self) -> int:
+    @property
+    def kept(self) -> int:
+        """How many documents are kept ready."""
         return len(self._recurring) + len(self._registered) + len(self._trusted)
 
     async def prepared(

@@ -34,7 +34,7 @@ from server.edge.request_log import REQUEST_ID_HEADER, log_operation, request_id
 from server.edge.requests import GraphQLRequest
 from server.edge.streams import Streams
 from server.integrations.tracing import request_span, span
-from server.messages import language_of_locale, preferred_language
+from server.messages import asked_language, language_of_locale
 from server.principal import ANONYMOUS, Principal
 from server.principal import Scope as KeyScope
 
@@ -73,12 +73,10 @@ def identified_by(authenticate: Authenticate) -> Identify:
 def context_of(
     principal: Principal, headers: Mapping[str, str], *, address: str, request_id: str = ""
 ) -> Context:
-    """The context of a request with these headers: in the language it asks for, or else in the
-    member's own."""
-    header = headers.get("accept-language")
-    asked = preferred_language(header) if header and header.strip() != "*" else None
-    locale = getattr(principal, "locale", None)
-    own = language_of_locale(locale) if locale else preferred_language(None)
+    """The context of a request with these headers: in the language that it asks for, if there are
+    texts in it, or else in the member's own."""
+    asked = asked_language(headers.get("accept-language"))
+    own = language_of_locale(principal.locale or "")
     return Context(
         principal=principal,
         language=asked or own,

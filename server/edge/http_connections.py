@@ -265,11 +265,13 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         headers = getattr(self, "headers", None) or []
-        body = body_of(refused, language_of({"headers": headers}))
+        language = language_of({"headers": headers})
+        body = body_of(refused, language)
         status = HTTPStatus(refused.status)
         lines = [
             f"HTTP/1.1 {status.value} {status.phrase}",
             f"content-type: {MEDIA_TYPE}",
+            f"content-language: {language}",
             f"content-length: {len(body)}",
             "cache-control: no-store",
             "connection: close",

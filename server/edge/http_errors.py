@@ -33,10 +33,17 @@ def body_of(refused: RequestRefused, language: str) -> bytes:
 
 def response_to(refused: RequestRefused, scope: Scope) -> Response:
     """The refusal as an answer, which nobody on the way keeps."""
-    headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", **refused.headers}
-    return Response(
-        body_of(refused, language_of(scope)), status_code=refused.status, headers=headers
-    )
+    language = language_of(scope)
+    headers = {**_headers(language), **refused.headers}
+    return Response(body_of(refused, language), status_code=refused.status, headers=headers)
+
+
+def _headers(language: str) -> dict[str, str]:
+    return {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Language": language,
+        "Cache-Control": "no-store",
+    }
 
 
 async def refuse(refused: RequestRefused, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,8 +85,8 @@ class Defects:
         except Exception as error:
             if scope["type"] != "http" or has_started:
                 raise
-            fault = report(error, where=scope["path"], language=language_of(scope))
+            language = language_of(scope)
+            fault = report(error, where=scope["path"], language=language)
             body = msgspec.json.encode({"errors": [fault.shown]})
             status = 503 if fault.code == "UNAVAILABLE" else 500
-            headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
-            await Response(body, status, headers)(scope, receive, send)
+            await Response(body, status, _headers(language))(scope, receive, send)

@@ -96,17 +96,22 @@ def language_of_locale(locale: str) -> str:
 
 
 def preferred_language(accept_language: str | None) -> str:
-    """The best language for an Accept-Language header (RFC 9110, 12.5.4); English by default.
+    """The best language for an Accept-Language header (RFC 9110, 12.5.4); English by default."""
+    return asked_language(accept_language) or FALLBACK_LANGUAGE
 
-    Each range is looked up as RFC 4647, 3.4 says. What is not a range is passed over, and so is
-    everything after the first 20.
+
+def asked_language(accept_language: str | None) -> str | None:
+    """The best language for an Accept-Language header; None if it names none that has texts.
+
+    Each range is looked up as RFC 4647, 3.4 says. What is not a range is passed over, and so are
+    `*`, which asks for nothing in particular, and everything after the first 20.
     """
     offers: list[tuple[int, str]] = []
     for part in (accept_language or "").split(",", _MAXIMUM_OFFERS)[:_MAXIMUM_OFFERS]:
         if (offer := _OFFER.fullmatch(part)) and (weight := _thousandths(offer["weight"] or "1")):
             offers.append((weight, offer["tag"]))
     by_weight = sorted(offers, key=lambda offer: -offer[0])  # equals stay in their order
-    return next((found for _, tag in by_weight if (found := _looked_up(tag))), FALLBACK_LANGUAGE)
+    return next((found for _, tag in by_weight if (found := _looked_up(tag))), None)
 
 
 def _thousandths(weight: str) -> int:

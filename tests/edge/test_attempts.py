@@ -214,6 +214,27 @@ async def test_a_defect_counts_as_a_failure(standing: time_machine.Traveller) ->
     assert await taken(64, rule=OTHER) == 2
 
 
+async def test_an_attempt_that_was_stopped_and_told_nothing_does_not_count(
+    standing: time_machine.Traveller,
+) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0), attempts.counted((OTHER, WHOM)):
+            await asyncio.Event().wait()
+    task = asyncio.create_task(asyncio.Event().wait())
+
+    async def wait() -> None:
+        async with attempts.counted((OTHER, WHOM)):
+            began.set()
+            await task
+
+    began = asyncio.Event()
+    waiting = asyncio.create_task(wait())
+    await began.wait()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert await rows() == []
+
+
 async def test_a_limit_of_nobody_is_none(standing: time_machine.Traveller) -> None:
     for _ in range(20):
         async with attempts.counted((OTHER, None)):

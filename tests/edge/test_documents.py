@@ -80,7 +80,7 @@ async def code_of(documents: Documents, request: GraphQLRequest) -> tuple[str, i
 async def test_what_recurs_is_kept_from_the_second_time_on() -> None:
     documents = Documents(SCHEMA)
     first = await documents.prepared(asking(TEXT))
-    assert len(documents) == 0
+    assert documents.kept == 0
     second = await documents.prepared(asking(TEXT))
     third = await documents.prepared(asking(TEXT))
     assert first is not second
@@ -127,7 +127,7 @@ async def test_the_least_recent_make_room_in_number_and_in_tokens() -> None:
         for number in range(4):
             for _ in range(2):
                 await documents.prepared(asking(text(number)))
-        assert len(documents) == 3
+        assert documents.kept == 3
         documents.hits = 0
         for number in (1, 2, 3):
             await documents.prepared(asking(text(number)))

@@ -212,8 +212,8 @@ async def test_a_derived_key_is_the_same_for_ever_and_stands_nowhere(database: A
     rows = [
         str(row)
         for table in ("api_keys", "shared_secrets")
-        for row in await sql.fetch(f"SELECT * FROM {table}")
-    ]  # noqa: S608 - our tables
+        for row in await sql.fetch(f"SELECT * FROM {table}")  # noqa: S608 - our tables
+    ]
     assert not any(key in row or key.removeprefix("laurel_") in row for row in rows)
 
 
