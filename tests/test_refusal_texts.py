@@ -2,16 +2,21 @@
 stands in the code itself."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from server import errors, messages
+from server.cards.rules import CardStatus
 from server.errors import InvalidInput, NotFound, Phrase, phrase
+from server.ledger.rules import Reason
 from server.messages import told
 from server.refusals import Refusal
 
@@ -26,13 +31,28 @@ OPTIONS = {"path", "value", "accepted", "status", "limit", "left", "headers", "e
 IN_ENGLISH = {
     "edge/documents.py": "of the document's syntax, as GraphQL's own messages are",
     "edge/scalars.py": "of the values of variables, as GraphQL's own messages are",
+    "edge/validating.py": "a rule of GraphQL's specification, in the words of its library",
 }
 """Where GraphQLError is raised with a sentence, and of what it speaks: to developers."""
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    for file in sorted(SERVER.rglob("*.py")):
-        yield file.relative_to(SERVER).as_posix(), ast.parse(file.read_text(encoding="utf-8"))
+@cache
+def trees() -> Sequence[tuple[str, ast.Module]]:
+    return [
+        (file.relative_to(SERVER).as_posix(), ast.parse(file.read_text(encoding="utf-8")))
+        for file in sorted(SERVER.rglob("*.py"))
+    ]
+
+
+@cache
+def constants() -> Sequence[tuple[str, str]]:
+    """Every text in the code, and where it stands."""
+    return [
+        (place, node.value)
+        for place, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
 
 
 def refusals_by_name(tree: ast.Module) -> dict[str, str]:
@@ -58,8 +78,13 @@ def literals(node: ast.expr) -> list[str]:
     return []
 
 
-def calls() -> Iterator[tuple[str, str, ast.Call]]:
+@cache
+def calls() -> Sequence[tuple[str, str, ast.Call]]:
     """Every call that makes a refusal or a phrase: where, of what, and the call."""
+    return list(_calls())
+
+
+def _calls() -> Iterator[tuple[str, str, ast.Call]]:
     for place, tree in trees():
         names = refusals_by_name(tree)
         for node in ast.walk(tree):
@@ -71,9 +96,14 @@ def calls() -> Iterator[tuple[str, str, ast.Call]]:
                     yield f"{place}:{node.lineno}", names[name], node
 
 
-def keyed() -> Iterator[tuple[str, str, set[str], bool]]:
+@cache
+def keyed() -> Sequence[tuple[str, str, set[str], bool]]:
     """Where a message key stands with its facts: the place, the key, the facts, and if all are
     known."""
+    return list(_keyed())
+
+
+def _keyed() -> Iterator[tuple[str, str, set[str], bool]]:
     for place, name, call in calls():
         at = KEY_AT.get(name, 0)
         if at is None or len(call.args) <= at:
@@ -83,6 +113,16 @@ def keyed() -> Iterator[tuple[str, str, set[str], bool]]:
         for key in literals(call.args[at]):
             if "." in key or name == "phrase":
                 yield place, key, facts, are_all
+
+
+NO_KEYS = {"cashback.caps", "cashback.tier_rates_basis_points", "household.code_"}
+"""Places of a programme document, and the beginning of keys that are put together."""
+
+CHOSEN: list[tuple[str, Iterable[str]]] = [
+    ("card.", (one.value for one in CardStatus if one is not CardStatus.ACTIVE)),
+    ("statement.", (one.value for one in Reason)),
+]
+"""Keys that are put together: their beginning, and what may follow."""
 
 
 def placeholders(language: str) -> dict[str, set[str]]:
@@ -101,7 +141,7 @@ def placeholders(language: str) -> dict[str, set[str]]:
 
 
 def test_there_is_something_to_look_at() -> None:
-    places = list(keyed())
+    places = keyed()
     assert len(places) > 250
     assert len({key for _, key, _, _ in places}) > 180
     assert sum(1 for _, name, _ in calls() if name == "phrase") > 80
@@ -111,6 +151,26 @@ def test_there_is_something_to_look_at() -> None:
 def test_every_key_in_the_code_has_a_text(language: str) -> None:
     known = messages.keys(language)
     assert [(place, key) for place, key, _, _ in keyed() if key not in known] == []
+
+
+def test_what_looks_like_a_key_is_one() -> None:
+    """Also where it is handed on to what makes the refusal."""
+    known = messages.keys("en")
+    families = {key.split(".")[0] for key in known}
+    strangers = {
+        text
+        for place, text in constants()
+        if place != "sizes.py" and not text.startswith("http.")
+        if re.fullmatch(r"[a-z_]+(\.[a-z0-9_]+)+", text) and text.split(".")[0] in families
+    }
+    assert strangers - known == NO_KEYS
+
+
+@pytest.mark.parametrize(("beginning", "ends"), CHOSEN)
+def test_a_key_that_is_put_together_has_a_text_for_every_choice(
+    beginning: str, ends: Iterable[str]
+) -> None:
+    assert [end for end in ends if beginning + end not in messages.keys("en")] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -217,17 +277,13 @@ ASKED = InvalidInput(
 
 def stored(error: errors.DomainError) -> dict[str, Any]:
     """The refusal as it stands in a stored answer."""
-    from msgspec import json
-
-    found: dict[str, Any] = json.decode(json.encode(Refusal.of(error)))
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(Refusal.of(error)))
     return found
 
 
 def again(kept: dict[str, Any]) -> errors.DomainError:
     """The refusal that a stored answer holds."""
-    from msgspec import convert
-
-    return convert(kept, Refusal).error()
+    return msgspec.convert(kept, Refusal).error()
 
 
 def test_a_refusal_that_was_kept_is_told_again_in_any_language() -> None:

@@ -49,7 +49,7 @@ ALLOWANCES = {
     # Each address: a shop's guests share one, and so may all customers of a mobile carrier.
     PrincipalKind.ANONYMOUS: Allowance(25_000, 1_000, 5_000, 2_000, 300),
     PrincipalKind.MEMBER: Allowance(10_000, 500, 5_000, 2_000, 30),
-    PrincipalKind.STAFF: Allowance(20_000, 1_000, 10_000, 20_000, 30),
+    PrincipalKind.STAFF: Allowance(100_000, 5_000, 10_000, 20_000, 30),
     PrincipalKind.KEY: Allowance(1_000_000, 100_000, 100_000, 100_000, 500),
 }
 

@@ -34,14 +34,14 @@ class RequestRefused(Exception):
         self.key = key
         self.status = status
         self.headers = dict(headers or {})
-        self.extensions = dict(extensions or {})
+        self.extensions = {"code": code, **(extensions or {})}
         self.facts = facts
 
     def errors(self, language: str) -> list[ErrorShown]:
         """The response's errors, in the language; the code is noted as the request's."""
         note_error(self.code)
         message = messages.text(self.key, language, **self.facts)
-        return [{"message": message, "extensions": {"code": self.code, **self.extensions}}]
+        return [{"message": message, "extensions": self.extensions}]
 
 
 class DocumentRefused(RequestRefused):

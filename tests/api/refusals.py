@@ -44,7 +44,7 @@ async def malformed(api: Api, till: Caller, **purchase: Any) -> Json:
     )
     body: Json = response.json()
     assert "data" not in body
-    assert {error["extensions"]["code"] for error in body["errors"]} == {"INVALID_REQUEST"}
+    assert {error["extensions"]["code"] for error in body["errors"]} == {"BAD_USER_INPUT"}
     return body
 
 

@@ -17,7 +17,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with started(*words, cwd=folder) as server:
         yield server.url
         assert server.stop() == 0
-    assert server.errors == ""
+    assert server.complaints == []
 
 
 @pytest.fixture

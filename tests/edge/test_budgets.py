@@ -74,6 +74,7 @@ def test_who_has_spent_all_is_told_when_there_is_enough(machine: Clock) -> None:
     told = refused(budgets, MEMBER, costing(1_501))
     assert (told.code, told.status, told.headers) == ("THROTTLED", 429, {"Retry-After": "3"})
     assert told.extensions == {
+        "code": "THROTTLED",
         "requested": 1_501,
         "allowed": 500,
         "retryAfterSeconds": 3,
@@ -89,10 +90,10 @@ def test_what_nobody_could_ever_afford_is_not_a_matter_of_time(machine: Clock) -
     budgets = Budgets()
     told = refused(budgets, MEMBER, costing(10_001))
     assert (told.code, told.status) == ("COST_TOO_HIGH", 400)
-    assert told.extensions == {"requested": 10_001, "allowed": 10_000}
+    assert told.extensions == {"code": "COST_TOO_HIGH", "requested": 10_001, "allowed": 10_000}
     told = refused(budgets, MEMBER, costing(1, nodes=5_001))
     assert (told.code, told.status) == ("TOO_MANY_NODES", 400)
-    assert told.extensions == {"requested": 5_001, "allowed": 5_000}
+    assert told.extensions == {"code": "TOO_MANY_NODES", "requested": 5_001, "allowed": 5_000}
     assert budgets.take(MEMBER, costing(0)).remaining == 10_000
 
 
@@ -242,7 +243,12 @@ def test_operations_at_once_are_limited_for_each_caller() -> None:
     with pytest.raises(RequestRefused) as told, budgets.running(MEMBER):
         pass
     assert (told.value.code, told.value.status) == ("TOO_MANY_OPERATIONS", 429)
-    assert told.value.extensions == {"requested": 31, "allowed": 30, "retryAfterSeconds": 1}
+    assert told.value.extensions == {
+        "code": "TOO_MANY_OPERATIONS",
+        "requested": 31,
+        "allowed": 30,
+        "retryAfterSeconds": 1,
+    }
     assert told.value.headers == {"Retry-After": "1"}
     with budgets.running(OTHER):
         pass

@@ -298,7 +298,11 @@ def test_comparing_fields_ends_at_its_limit() -> None:
     with pytest.raises(RequestRefused) as refused:
         Preparing(SCHEMA).prepared(SLOW["the same objects"], DocumentLimits())
     assert refused.value.code == "TOO_MANY_OVERLAPS"
-    assert refused.value.extensions == {"requested": 4001, "allowed": 4000}
+    assert refused.value.extensions == {
+        "code": "TOO_MANY_OVERLAPS",
+        "requested": 4001,
+        "allowed": 4000,
+    }
 
 
 @pytest.mark.parametrize(

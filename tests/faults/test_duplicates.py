@@ -99,7 +99,7 @@ def send_all(address: Address, folder: Path, till: Caller, *, kill_at: int | Non
         list(callers.map(send, wishes()))
         if kill_at is None:
             assert server.stop() == 0
-            assert server.errors == ""
+            assert server.complaints == []
     return answers
 
 

@@ -54,7 +54,9 @@ class Trouble:
         """Whether it has happened."""
         return self._befalls is None
 
-    def _count(self, _statement: str) -> None:
+    def _count(self, statement: str) -> None:
+        if statement == "COMMIT":  # which has been by now
+            return
         if self._statements_left == 0:
             self._strike()
         self._statements_left -= self._statements_left >= 0
