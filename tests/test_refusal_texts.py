@@ -18,6 +18,7 @@ from server.cards.rules import CardStatus
 from server.errors import InvalidInput, NotFound, Phrase, phrase
 from server.ledger.rules import Reason
 from server.messages import told
+from server.payouts.rules import PayoutStatus
 from server.refusals import Refusal
 
 SERVER = Path(messages.__file__).parent.parent
@@ -121,6 +122,11 @@ NO_KEYS = {"cashback.caps", "cashback.tier_rates_basis_points", "household.code_
 CHOSEN: list[tuple[str, Iterable[str]]] = [
     ("card.", (one.value for one in CardStatus if one is not CardStatus.ACTIVE)),
     ("statement.", (one.value for one in Reason)),
+    ("hold.", ("settled", "released", "expired")),
+    ("voucher.", ("used", "cancelled")),
+    ("payout.", (one.value for one in PayoutStatus if one is not PayoutStatus.REQUESTED)),
+    ("household.code_", ("accepted", "expired", "withdrawn")),
+    ("request.", ("tokens", "depth", "characters", "directives", "operations", "fragments")),
 ]
 """Keys that are put together: their beginning, and what may follow."""
 
@@ -205,8 +211,7 @@ def test_what_would_be_accepted_is_never_a_sentence_in_the_code() -> None:
         for one in call.keywords
         if one.arg in ("accepted", "value")
         and (
-            isinstance(one.value, ast.JoinedStr)
-            or any(" " in text for text in literals(one.value))
+            isinstance(one.value, ast.JoinedStr) or any(" " in text for text in literals(one.value))
         )
     ]
     assert sentences == []

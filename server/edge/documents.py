@@ -182,6 +182,12 @@ class Documents:
         """How many documents are kept ready."""
         return len(self._recurring) + len(self._registered) + len(self._trusted)
 
+    def is_at_hand(self, request: GraphQLRequest) -> bool:
+        """Whether the request's document is ready."""
+        sha256 = request.sha256 or hash_of(request.query or "")
+        kept = (self._recurring, self._trusted, self._registered)
+        return any(one.get(sha256) is not None for one in kept)
+
     async def prepared(
         self, request: GraphQLRequest, *, shows_suggestions: bool = False, pay: Pay | None = None
     ) -> PreparedDocument:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -14,6 +15,7 @@ from graphql.execution import Executor, create_source_event_stream, execute_root
 
 from server.edge.budgets import Budgets, Taken
 from server.edge.context import Context
+from server.edge.courtesy import Courtesy
 from server.edge.documents import Documents, PreparedDocument
 from server.edge.observing import note_operation
 from server.edge.permissions import Coordinate, first_denied, rules_of, stated
@@ -59,6 +61,7 @@ class Planned:
     plan: OperationPlan
     variables: Mapping[str, Any]
     taken: Taken
+    was_at_hand: bool  # the document had been made ready before
 
     @property
     def kind(self) -> str:
@@ -94,6 +97,7 @@ class Operations:
         self.schema = schema_of(schema)
         self._executor_class: type[Executor[Any]] = schema.execution_context_class
         self.documents = documents or Documents(self.schema)
+        self._courtesy = Courtesy()
         self._rules = rules_of(self.schema)
         self.budgets = budgets or Budgets()
         self.policy = policy or Policy()
@@ -110,6 +114,9 @@ class Operations:
         self.budgets.check_variables(context, request.variables)
         if request.sha256 is None:
             self._check_trust(None, context)
+        is_at_hand = self.documents.is_at_hand(request)
+        if not is_at_hand:
+            await self._courtesy.give_way()
         with span("graphql.prepare"):
             prepared = await self.documents.prepared(
                 request,
@@ -125,7 +132,7 @@ class Operations:
         self._check_trust(prepared, context)
         self._check_access(plan, context.principal)
         taken = self.budgets.take(context, estimate)
-        return Planned(prepared, plan, request.variables, taken)
+        return Planned(prepared, plan, request.variables, taken, is_at_hand)
 
     def _check_access(self, plan: OperationPlan, principal: Principal) -> None:
         """Refuse the operation if it asks for a field that isn't for the caller.
@@ -152,6 +159,7 @@ class Operations:
         """Run a query or a mutation, within the time limit. Raises RequestRefused."""
         with (
             self.budgets.running(context),
+            self._courtesy.running() if planned.was_at_hand else nullcontext(),
             span("graphql.execute", **{"graphql.operation.type": planned.kind}),
         ):
             executor = self._executor(planned, context)

@@ -43,6 +43,27 @@ _OUTCOMES = {
     "TOO_MANY_ATTEMPTS": Outcome.LIMITED,
     "TOO_MANY_OPERATIONS": Outcome.LIMITED,
     "TOO_MANY_SIGN_INS": Outcome.LIMITED,
+    "COST_TOO_HIGH": Outcome.LIMITED,
+    "TOO_LONG": Outcome.LIMITED,
+    "TOO_DEEP": Outcome.LIMITED,
+    "VARIABLES_TOO_DEEP": Outcome.LIMITED,
+    **{
+        f"TOO_MANY_{what}": Outcome.LIMITED
+        for what in (
+            "TOKENS",
+            "DIRECTIVES",
+            "OPERATIONS_IN_DOCUMENT",
+            "FRAGMENTS",
+            "VARIABLES",
+            "VALUES",
+            "FIELDS",
+            "ALIASES",
+            "SECRETS",
+            "INTROSPECTED",
+            "OVERLAPS",
+            "NODES",
+        )
+    },
 }
 """The outcomes by the codes of top-level errors; the first that occurred counts, and any other
 code is that of a request which is no operation of the schema."""

@@ -78,8 +78,9 @@ class OperationPlan:
         return not _INTROSPECTION_FIELDS.isdisjoint(self.root_fields)
 
     def estimated(self, variables: Mapping[str, Any]) -> Estimate:
-        """What it asks for with these variables, whether or not they fit."""
-        return self.asked.estimated(variables)
+        """What it asks for with these variables, whether or not they fit; it costs something."""
+        asked = self.asked.estimated(variables)
+        return asked if asked.cost else Estimate(asked.nodes, 1)
 
     def cost(self, variables: Mapping[str, Any]) -> int:
         """What it costs with these variables."""

@@ -11,10 +11,11 @@ from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import fetches
 from server.edge.permissions import EVERYONE, STAFF, access, mutation, query, shown_to
 from server.edge.problems import IdempotencyConflict, InvalidInput, Problem
+from server.edge.refusing import RequestRefused
 from server.errors import DomainError
 from server.principal import StaffRole
 from server.programme import service
-from server.programme.errors import InvalidDocument
+from server.programme.errors import InvalidDocument, NoProgramme
 from server.programme.service import PublishedProgramme as Published
 from server.programme.terms import Programme, effective_at, programme_shown
 
@@ -148,8 +149,11 @@ class ProgrammeQueries:
         ] = None,
     ) -> Programme:
         """The terms at an instant."""
-        rulebook = await service.rulebook()
-        return programme_shown(rulebook.at(info.context.at if at is None else at))
+        try:
+            published = (await service.rulebook()).at(info.context.at if at is None else at)
+        except NoProgramme as error:
+            raise RequestRefused(error.code.value, error.reason, status=404) from None
+        return programme_shown(published)
 
     @query(STAFF, description="All published versions of the programme, the newest first.")
     async def programme_versions(self, info: Info) -> list[ProgrammeVersion]:

@@ -242,7 +242,7 @@ async def test_the_header_decides_or_else_the_member(
     api: Api, header: str | None, language: str
 ) -> None:
     reader = await member_who_reads(api, "lt-LT")
-    headers = {} if header is None else {"Accept-Language": header}
+    headers: dict[str, Any] = {} if header is None else {"Accept-Language": header}
     given = {"input": {"idempotencyKey": new_key(), "points": 1000_000}}
     answer = await api.send(mutation_document("redeemPoints"), given, reader, at=NOW, **headers)
     problem = answer.json()["data"]["answer"]

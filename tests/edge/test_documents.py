@@ -90,8 +90,8 @@ async def test_what_recurs_is_kept_from_the_second_time_on() -> None:
 
 async def test_a_valid_document_is_one_for_those_who_are_helped_and_those_who_are_not() -> None:
     documents = Documents(SCHEMA)
-    for _ in range(2):
-        kept = await documents.prepared(asking(TEXT), shows_suggestions=True)
+    await documents.prepared(asking(TEXT), shows_suggestions=True)
+    kept = await documents.prepared(asking(TEXT), shows_suggestions=True)
     assert await documents.prepared(asking(TEXT), shows_suggestions=False) is kept
 
 
@@ -109,8 +109,8 @@ async def test_suggestions_are_only_for_those_who_may_have_them() -> None:
 
 async def test_what_is_sent_once_never_pushes_out_what_recurs() -> None:
     documents = Documents(SCHEMA, capacity=2)
-    for _ in range(2):
-        kept = await documents.prepared(asking(TEXT))
+    await documents.prepared(asking(TEXT))
+    kept = await documents.prepared(asking(TEXT))
     for number in range(10):
         await documents.prepared(asking(f"{{ a{number}: __typename }}"))
     assert await documents.prepared(asking(TEXT)) is kept
@@ -280,17 +280,24 @@ SLOW = {
 }
 
 
+def refusals(preparing: Preparing, text: str) -> list[str]:
+    try:
+        preparing.prepared(text, DocumentLimits())
+    except RequestRefused as refused:
+        return [str(error["message"]) for error in refused.errors("en")]
+    return []
+
+
 @pytest.mark.parametrize("text", SLOW.values(), ids=SLOW.keys())
 def test_no_document_within_the_limits_is_slow_to_check(text: str) -> None:
     preparing = Preparing(SCHEMA)
     quickest = 9.0
+    told: list[str] = []
     for _ in range(3):
         start = time.thread_time()
-        try:
-            preparing.prepared(text, DocumentLimits())
-        except RequestRefused as refused:
-            assert all(len(str(error["message"])) <= 600 for error in refused.errors("en"))
+        told = refusals(preparing, text)
         quickest = min(quickest, time.thread_time() - start)
+    assert all(len(message) <= 600 for message in told)
     assert quickest < 0.06  # it is below 0.02 where nothing else runs
 
 
@@ -345,7 +352,7 @@ def home_screen() -> str:
     cards = {
         "points": "points { available pending expiring(withinDays: 30) { points expiresAt } }",
         "tier": "tier { name next { name amountMissing { amount currencyCode } progressPercent } }",
-        "cashback": "cashback { available { amount currencyCode } pending { amount currencyCode } }",
+        "cashback": "cashback { available { amount currencyCode } pending { amount } }",
         "card": "card { number maskedNumber status }",
         "challenges": "challenges { title progress target progressPercent rewardPoints periodEnd }",
         "activity": "activity(first: 20) { edges { cursor node { title points occurredAt } }"

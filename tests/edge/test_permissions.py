@@ -171,4 +171,4 @@ async def test_a_subscription_begins_only_for_whom_it_names() -> None:
     for principal, code in ((ANONYMOUS, "UNAUTHENTICATED"), (AUDITOR, "FORBIDDEN")):
         ((data, errors),) = await received(principal)
         assert data is None
-        assert [error.original_error.code for error in errors] == [code]
+        assert [error.extensions["code"] for error in errors] == [code]

@@ -130,7 +130,7 @@ def refusal(text: str, limits: DocumentLimits = LIMITS) -> tuple[str, object, ob
 @pytest.mark.parametrize(
     ("text", "nodes", "cost"),
     [
-        ("{ name }", 0, 0),
+        ("{ name }", 0, 1),
         ("{ leaf { name } }", 1, 1),
         ("{ leaves { name } }", 7, 7),
         ("{ branch { leaves { name } } }", 1 + 7, 8),

@@ -7,6 +7,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 
 from server.clock import datetime_of
+from server import messages
 from server.edge.streams import StreamLimits
 from server.principal import Principal, PrincipalKind
 from tests.edge.streaming import Client, Served, closing, extended, member, served, until
@@ -80,6 +81,21 @@ async def test_the_language_is_the_payloads_or_the_handshakes_or_the_members(
     async with server.socket(headers={"Accept-Language": "cs"}) as connection:
         client = await initialised(connection, acceptLanguage="ru, en;q=0.5")
         assert await hello_of(client) == "I am 0 ru"
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [({}, "lt"), ({"acceptLanguage": "*"}, "lt"), ({"acceptLanguage": "lv, en;q=0.1"}, "lv")],
+    ids=str,
+)
+async def test_refusals_are_told_in_the_callers_language(
+    server: Served, asked: dict[str, str], language: str
+) -> None:
+    async with server.connected(authorization="Bearer ada", **asked) as client:
+        await client.subscribe("1", "subscription { forbidden }")
+        answer = await client.receive()
+        told = [error["message"] for error in answer["payload"]]
+        assert told == [messages.text("request.forbidden", language)]
 
 
 async def test_a_database_that_does_not_answer_is_no_defect_and_no_refusal(server: Served) -> None:

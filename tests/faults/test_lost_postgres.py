@@ -79,6 +79,7 @@ async def sent(api: Api, name: str, input: Json, caller: Caller) -> Json:
     variables = {"input": {"idempotencyKey": KEY, **input}}
     with capture_logs():
         answer: Json = (await api.send(document, variables, caller, at=NOW)).json()
+    answer.pop("extensions", None)  # what is left of the caller's budget
     return answer
 
 
