@@ -30,6 +30,10 @@ from server.edge.socket_messages import (
 from server.edge.streams import StreamLimits, too_many_operations
 
 
+AUTHORIZATION = "authorization"
+"""The name of the credentials in a payload, in lower case; clients write it in any."""
+
+
 class ClientGone(Exception):
     """The client, or the server's own end, has closed the connection."""
 
@@ -229,10 +233,15 @@ class Socket:
         self._start(partial(self._await_authority_end, authority))
 
     async def _answer_ping(self, payload: Mapping[str, Any] | None) -> None:
-        if payload is not None and self._authority is not None and "authorization" in payload:
-            if not await self._authority.extend(payload["authorization"]):
-                raise Closed(CloseCode.FORBIDDEN, "Forbidden")
-            payload = {**payload, "authorization": "accepted", **(_expiry(self._authority) or {})}
+        if payload is not None and self._authority is not None:
+            # In any case, as in connection_init: what was taken for something else came back.
+            names = [name for name in payload if name.lower() == AUTHORIZATION]
+            for name in names:
+                if not await self._authority.extend(payload[name]):
+                    raise Closed(CloseCode.FORBIDDEN, "Forbidden")
+            if names:
+                accepted = dict.fromkeys(names, "accepted")
+                payload = {**payload, **accepted, **(_expiry(self._authority) or {})}
         await self.send(socket_messages.pong(payload))
 
     # ------------------------------------------------------------ operations

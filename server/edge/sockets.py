@@ -22,14 +22,13 @@ from server.edge.http import Authenticate, context_of, identified_by
 from server.edge.observing import note_error, observing
 from server.edge.refusing import RequestRefused
 from server.edge.request_log import log_operation, request_id
-from server.edge.socket_connection import Operation, Socket
+from server.edge.socket_connection import AUTHORIZATION, Operation, Socket
 from server.edge.socket_messages import SUBPROTOCOL, CloseCode, Closed
 from server.edge.streams import SourceRefused, Streams, subscribing
 from server.storage import sql
 
 TRANSPORT = "websocket"
 _LANGUAGE = "acceptLanguage"
-_AUTHORIZATION = "authorization"
 
 
 class SocketEndpoint:
@@ -180,10 +179,10 @@ class _Visit:
 def _authorization(payload: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
     """The credentials in the payload, whatever their name's case, or else in the handshake."""
     for name, value in payload.items():
-        if name.lower() == _AUTHORIZATION and value is not None:
+        if name.lower() == AUTHORIZATION and value is not None:
             # Anything else is none, and not the same as nothing shown.
             return value if isinstance(value, str) else ""
-    return headers.get(_AUTHORIZATION)
+    return headers.get(AUTHORIZATION)
 
 
 def _allows(kind: str) -> None:

@@ -14,6 +14,10 @@ MAXIMUM_FRAMES = 1_000
 MAXIMUM_PONG_BYTES = 256 * 1024
 """Waiting for a client that asks and does not read."""
 
+CLOSING_SECONDS = 4
+"""For the client's end of the closing, once it is told why: who never says who they are is gone
+within 15 seconds, whatever they answer."""
+
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's protocol, with the bounds of `guard`; see `within`."""
@@ -30,6 +34,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         counted = CountedTransport.around(transport)
         super().connection_made(counted)
         self._reader = Reader(counted, self.guard.bounds)
+        self.close_timeout = CLOSING_SECONDS
         self.guard.admit(self, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from server.clock import datetime_of
 from server import messages
+from server.clock import datetime_of
 from server.edge.streams import StreamLimits
 from server.principal import Principal, PrincipalKind
 from tests.edge.streaming import Client, Served, closing, extended, member, served, until
@@ -145,19 +145,20 @@ async def test_an_idle_socket_ends_when_the_token_expires(server: Served) -> Non
         assert await closing(client.connection) == (4403, "Access token expired")
 
 
-async def test_a_newer_token_extends_the_socket(server: Served) -> None:
+@pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
+async def test_a_newer_token_extends_the_socket(server: Served, name: str) -> None:
     first = server.stage.tokens["first"] = member(1, seconds_left=1)
     second = server.stage.tokens["second"] = extended(first, seconds_left=600)
     async with server.connected(authorization="Bearer first") as client:
         await client.subscribe("a", NUMBERS)
         await server.stage.wait_for_listeners(1)
-        await client.send("ping", payload={"authorization": "Bearer second", "n": 1})
+        await client.send("ping", payload={name: "Bearer second", "n": 1})
         pong = await client.receive()
         assert second.expires_at is not None
         expiry = datetime_of(second.expires_at).isoformat().replace("+00:00", "Z")
         assert pong == {
             "type": "pong",
-            "payload": {"authorization": "accepted", "n": 1, "expiresAt": expiry},
+            "payload": {name: "accepted", "n": 1, "expiresAt": expiry},
         }
         await asyncio.sleep(1.1)  # beyond the first token
         server.stage.emit(7)

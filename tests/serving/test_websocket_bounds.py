@@ -92,3 +92,26 @@ async def test_a_server_that_stops_says_so() -> None:
         await client.send("hello")
         assert await client.recv() == "5"
     assert await closed(client) == 1012
+
+
+async def test_a_client_that_leaves_the_closing_unanswered_is_gone_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The protocol's own patience for it would be 10 s, after the 10 s for `connection_init`."""
+    monkeypatch.setattr("server.edge.websocket_connections.CLOSING_SECONDS", 0.2)
+    upgrade = (
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    async with served(closing, QUICK) as server, server.client() as client:
+        await client.send(upgrade)
+        assert (await client.answer(has_body=False)).status == 101
+        assert 0.1 < await client.seconds_until_closed() < 5
+
+
+async def closing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Closes what has just begun."""
+    if scope["type"] == "websocket":
+        socket = WebSocket(scope, receive, send)
+        await socket.accept()
+        await socket.close(4408)
