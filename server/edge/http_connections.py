@@ -41,6 +41,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._since = self.loop.time()
         self._head_bytes = 0  # of the head that is being read, by all that came
         self._field_bytes = 0  # the same, by what was found in it
+        self._url_bytes = 0  # of the request's target alone
         self._body_bytes = 0
         self._is_surplus = False
         self._refused: RequestRefused | None = None
@@ -139,13 +140,13 @@ class BoundedHttp(HttpToolsProtocol):
         if was_head and self._phase is _Phase.HEAD:
             self._head_bytes += len(data)
             if self._head_bytes > self.guard.bounds.head_bytes:
-                self._refused = _too_large_head()
+                self._refused = self._too_large()
                 self.send_400_response("")
 
     def _expect_head(self) -> None:
         self._phase = _Phase.HEAD
         self._since = self.loop.time()
-        self._head_bytes = self._field_bytes = 0
+        self._head_bytes = self._field_bytes = self._url_bytes = 0
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -172,8 +173,15 @@ class BoundedHttp(HttpToolsProtocol):
         if self._phase is not _Phase.HEAD:  # right behind another one
             self._expect_head()
 
+    def _too_large(self) -> RequestRefused:
+        """What is too large: the target, if it is most of the head."""
+        if self._url_bytes > self.guard.bounds.head_bytes // 2:
+            return RequestRefused("URI_TOO_LONG", "http.uri", status=414)
+        return RequestRefused("HEADERS_TOO_LARGE", "http.headers", status=431)
+
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
+        self._url_bytes += len(url)
         self._count_field(len(url))
         super().on_url(url)
 
@@ -181,13 +189,13 @@ class BoundedHttp(HttpToolsProtocol):
         """A header."""
         self._count_field(len(name) + len(value) + 4)
         if len(self.headers) >= self.guard.bounds.header_count:
-            self._refuse(_too_large_head())
+            self._refuse(self._too_large())
         super().on_header(name, value)
 
     def _count_field(self, size: int) -> None:
         self._field_bytes += size
         if self._field_bytes > self.guard.bounds.head_bytes:
-            self._refuse(_too_large_head())
+            self._refuse(self._too_large())
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -291,10 +299,6 @@ class BoundedHttp(HttpToolsProtocol):
 
 class _Broken(Exception):
     """Leaves the parser."""
-
-
-def _too_large_head() -> RequestRefused:
-    return RequestRefused("HEADERS_TOO_LARGE", "http.headers", status=431)
 
 
 def _malformed() -> RequestRefused:

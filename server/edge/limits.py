@@ -33,7 +33,7 @@ class DocumentLimits:
     aliases: int = 30
     secrets: int = 5  # attempts at something that is guarded by a secret
     introspected: int = 60_000  # values of the schema that describes itself, estimated
-    overlaps: int = 4_000  # comparisons of fields that would stand at the same place of an answer
+    overlaps: int = 3_000  # comparisons of fields that would stand at the same place of an answer
 
 
 @dataclass(frozen=True, slots=True)

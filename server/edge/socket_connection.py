@@ -29,7 +29,6 @@ from server.edge.socket_messages import (
 )
 from server.edge.streams import StreamLimits, too_many_operations
 
-
 AUTHORIZATION = "authorization"
 """The name of the credentials in a payload, in lower case; clients write it in any."""
 

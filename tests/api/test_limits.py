@@ -42,8 +42,8 @@ async def test_who_has_spent_the_budget_is_told_how_long_to_wait(api: Api) -> No
     (error,) = told[2].json()["errors"]
     extensions: Json = error["extensions"]
     assert extensions["code"] == "THROTTLED"
-    assert extensions["requested"] == 100
-    assert 0 <= extensions["allowed"] < 100
+    assert extensions["requested"] == 101
+    assert 0 <= extensions["allowed"] < 101
     assert told[2].headers["retry-after"] == str(extensions["retryAfterSeconds"])
     assert 1 <= extensions["retryAfterSeconds"] <= 10
 
@@ -52,7 +52,7 @@ async def test_every_attempt_counts_aliases_included(api: Api) -> None:
     for count in (1, 3):
         document = "mutation { " + " ".join(f"a{n}: {GUESS}" for n in range(count)) + " }"
         cost = (await api.send(document)).json()["extensions"]["cost"]
-        assert cost["requested"] == count * 100
+        assert cost["requested"] == count * 101
     document = "mutation { " + " ".join(f"a{n}: {GUESS}" for n in range(6)) + " }"
     response = await api.send(document, Accept=SPEC)
     assert (response.status_code, coded(response)) == (400, ["TOO_MANY_SECRETS"])

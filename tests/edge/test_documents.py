@@ -307,8 +307,8 @@ def test_comparing_fields_ends_at_its_limit() -> None:
     assert refused.value.code == "TOO_MANY_OVERLAPS"
     assert refused.value.extensions == {
         "code": "TOO_MANY_OVERLAPS",
-        "requested": 4001,
-        "allowed": 4000,
+        "requested": 3001,
+        "allowed": 3000,
     }
 
 

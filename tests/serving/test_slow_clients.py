@@ -172,6 +172,16 @@ async def test_large_headers_are_refused(server: Served, fields: str) -> None:
     assert (answer.status, answer.code) == (431, "HEADERS_TOO_LARGE")
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_an_address_that_is_too_long_is_told_apart(server: Served, *, ends: bool) -> None:
+    async with server.client() as client:
+        await client.send(
+            "GET /graphql?query=" + "x" * 40_000 + (" HTTP/1.1\r\n\r\n" if ends else "")
+        )
+        answer = await client.answer()
+    assert (answer.status, answer.code) == (414, "URI_TOO_LONG")
+
+
 async def test_headers_without_an_end_are_refused_before_their_deadline() -> None:
     async with served(app, Bounds()) as server, server.client() as client:
         await client.send(HEAD + "X-Endless: " + "x" * 40_000)
