@@ -141,7 +141,8 @@ async def test_a_balance_is_explained_by_its_lots_at_any_instant(api: Api) -> No
         " Can be used from Mar 7, 2026. Expires on Aug 31, 2026 if not used before."
     )
     assert number_of(purchase["purchaseId"], "Purchase") == number_of(
-        recorded["purchaseId"], "Purchase")
+        recorded["purchaseId"], "Purchase"
+    )
     assert (welcome["kind"], welcome["purchaseId"]) == ("WELCOME", None)
     later = await api.data(BALANCE, {"at": "2026-12-01T00:00:00Z"}, anna, at=NOW)
     assert {lot["state"] for lot in later["me"]["explainBalance"]["lots"]["nodes"]} == {"EXPIRED"}
