@@ -75,19 +75,18 @@ async def publish(file: Path, effective: str | None = None) -> str:
     zone = _checked(document, file).programme.programme.timezone
     effective_at = None if effective is None else _effective_at(effective, zone)
 
-    async def work() -> tuple[int, PublishedProgramme]:
+    async def work() -> tuple[PublishedProgramme, bool]:
         async with sql.transaction():
-            newest_before = (await service.rulebook()).newest_version
-            return newest_before, await service.publish(
+            return await service.publish_or_find(
                 document, effective_at=effective_at, published_by=PUBLISHED_BY
             )
 
     try:
-        newest_before, published = await sql.retried(work)
+        published, is_new = await sql.retried(work)
     except InvalidInput as error:
         accepted = messages.told(error.accepted, "en")
         raise CommandRefused(f"{error.value} is not accepted: {accepted}") from error
-    if published.version <= newest_before:
+    if not is_new:
         return f"nothing to publish: version {published.version} says the same"
     return f"published version {published.version}, in effect {_effect(published)}"
 

@@ -144,6 +144,16 @@ async def publish(
     later version that would take effect in the past and so contradict purchases that are recorded
     already, InvalidInput.
     """
+    published, _is_new = await publish_or_find(
+        document, effective_at=effective_at, published_by=published_by
+    )
+    return published
+
+
+async def publish_or_find(
+    document: str, *, effective_at: Instant | None = None, published_by: str
+) -> tuple[PublishedProgramme, bool]:
+    """What `publish` returns, and whether it was made just now."""
     checked = rules.checked(document)
     now = clock.now()
     starts = now if effective_at is None else effective_at
@@ -151,7 +161,7 @@ async def publish(
     if book.ordered:
         in_effect = book.at(starts)
         if in_effect.digest == checked.digest and book.ordered[-1] is in_effect:
-            return in_effect
+            return in_effect, False
         if starts < now:
             raise effective_in_the_past(clock.datetime_of(starts).isoformat())
     else:
@@ -174,4 +184,4 @@ async def publish(
         published_by=published.published_by,
     )
     changes.note(changes.PROGRAMME, 0)
-    return published
+    return published, True

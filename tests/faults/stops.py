@@ -6,14 +6,24 @@ before the next": one more stop after the last statement, when the answer is rea
 SQLite runs in the process, which dies as a statement starts; each row of `execute_many` and each
 trigger is one. A PostgreSQL server is elsewhere: the process dies before it sends, in the middle
 of what it sends (of a batch, the server then has some rows), or with all sent and nothing heard.
+
+A query leaves nothing: who dies before it leaves what who dies before the next write does, so that
+queries are no stops.
 """
 
 import os
 import signal
 import sqlite3
 from asyncio import selector_events
+from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from server.storage import sql
+
+_queries: ContextVar[bool] = ContextVar("queries", default=False)
+"""Whether this task sends a query just now."""
 
 
 class Stop(Protocol):
@@ -63,7 +73,7 @@ class _SqliteStop(_Counter):
         sqlite3.connect = traced  # type: ignore[assignment]
 
     def _traced(self, statement: str) -> None:
-        if self.is_watching:
+        if self.is_watching and not _is_query(statement):
             self.pass_by(f"before {statement}")
 
 
@@ -72,9 +82,20 @@ class _PostgresStop(_Counter):
 
     def install(self) -> None:
         write = selector_events._SelectorSocketTransport.write  # type: ignore[attr-defined]
+        fetch = sql._fetch
+
+        async def told_apart(statement: str, values: Sequence[Any]) -> Sequence[sql.Row]:
+            token = _queries.set(_is_query(statement))
+            try:
+                return await fetch(statement, values)
+            finally:
+                _queries.reset(token)
+
+        sql._fetch = told_apart
 
         def counted(transport: Any, data: bytes) -> None:
-            if not self.is_watching or bytes(data[:1]) not in (b"Q", b"B"):
+            is_stop = self.is_watching and bytes(data[:1]) in (b"Q", b"B")
+            if not is_stop or _queries.get():
                 write(transport, data)
                 return
             self._send(bytes(data), lambda part: write(transport, part))
@@ -93,6 +114,10 @@ class _PostgresStop(_Counter):
         write(data)
         if data[:1] == b"Q" and b"COMMIT" in data:
             self.pass_by(f"with {shown!r} under way")
+
+
+def _is_query(statement: str) -> bool:
+    return statement.lstrip()[:6].upper() == "SELECT"
 
 
 def _messages(data: bytes) -> list[bytes]:
