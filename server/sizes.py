@@ -54,6 +54,7 @@ SECRETS: tuple[str, ...] = (
     "resetPassword",
     "joinHousehold",
     "payWithVoucher",
+    "cancelRedemption",
 )
 """The mutations in which a caller shows a secret that might be guessed, or has letters sent."""
 
