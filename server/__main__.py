@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 import typer
 
 from server.errors import DomainError, InvalidInput
-from server.integrations.live_postgres import announcing
 from server.principal import KEY_SCOPES, KeyKind, Scope, StaffRole
 from server.settings import InvalidSettings, Mode, Settings, read
 from server.storage import commands, database, sql
@@ -77,6 +76,8 @@ def _with_database(
         if refusal := await commands.refusal(settings.address):
             raise CannotOpen(refusal)
         try:
+            from server.integrations.live_postgres import announcing  # noqa: PLC0415 - slow to load
+
             async with (
                 database.opened(settings.address, writable=writable),
                 announcing(settings.address),

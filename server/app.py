@@ -30,6 +30,7 @@ from server.edge.streams import Streams
 from server.examples import EXAMPLES, SIGN_IN_MUTATION
 from server.integrations import email, firebase, live
 from server.integrations.live_postgres import carried
+from server.integrations.mail_addresses import SmtpServer, sender_of
 from server.members import service as members
 from server.principal import Principal
 from server.schema import schema
@@ -125,10 +126,10 @@ def mailing(settings: Settings) -> AbstractAsyncContextManager[email.Post | None
     settings name; without one into a folder, and in production not at all."""
     mailer: email.Mailer | None = None
     if settings.smtp_url is not None:
-        mailer = email.SmtpMailer(email.SmtpServer.of(settings.smtp_url.get_secret_value()))
+        mailer = email.SmtpMailer(SmtpServer.of(settings.smtp_url.get_secret_value()))
     elif settings.mode is not Mode.PRODUCTION:
         mailer = email.FolderMailer(settings.mail_folder)
-    sender = email.sender_of(settings.mail_from or "Laurel <laurel@localhost>")
+    sender = sender_of(settings.mail_from or "Laurel <laurel@localhost>")
     return email.posting(mailer, sender=sender, reset_url=settings.reset_url)
 
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.edge.hosts import Host, Hosts, bracketed
 from server.edge.origins import Origins, normal_origin
-from server.integrations.email import SmtpServer, sender_of
+from server.integrations.mail_addresses import SmtpServer, sender_of
 from server.members.defaults import DEFAULT_AUDIENCE, DEFAULT_ISSUER
 from server.storage.database import Address
 

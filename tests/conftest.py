@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from server.storage import migrate
+from server.storage import ids, migrate
 from server.storage.database import Address, opened
 from tests.postgres import create_database, drop_database
 
@@ -27,6 +27,12 @@ settings.register_profile(
 settings.load_profile("laurel")
 
 ENGINES = ["sqlite", "postgres"]
+
+
+@pytest.fixture(autouse=True)
+def ids_of_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Identifiers of now, though a test before this one may have moved the clock far ahead."""
+    monkeypatch.setattr(ids, "_ticks", ids._Ticks())
 
 
 async def _migrate(address: Address) -> None:

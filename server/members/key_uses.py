@@ -77,3 +77,4 @@ async def _write_all(noted: _Noted) -> None:
     while not noted.is_ending:
         await noted.has_some.wait()
         await noted.write()
+    await noted.write()  # what came while the last ones were written

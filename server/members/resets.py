@@ -14,8 +14,9 @@ from server.clock import MICROSECONDS_PER_SECOND, Instant, system_now
 from server.edge import attempts
 from server.edge.attempts import TooManyAttempts
 from server.errors import CredentialsRejected
-from server.integrations.email import Post, mail_address
+from server.integrations.email import Post
 from server.integrations.letters import Code, Line, Link, letter
+from server.integrations.mail_addresses import mail_address
 from server.members import accounts, limits, models, reset_queries
 from server.members.accounts import PasswordSet
 from server.storage import sql

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-import structlog
-
 MEMBER = "member"
 """By member: anything that this member can see may have changed."""
 HOUSEHOLD = "household"
@@ -27,8 +25,6 @@ SESSION = "session"
 Change = tuple[str, int]
 """A topic, and the number of the row that it's about."""
 Announce = Callable[[frozenset[Change]], None]
-
-_log = structlog.get_logger("changes")
 
 
 @dataclass(slots=True)
@@ -86,7 +82,9 @@ def _announce(changes: frozenset[Change]) -> None:
             receive(changes)
         except Exception:
             # What is committed stays so, and its caller is told, whatever a listener does.
-            _log.exception("a change was not announced")
+            import structlog  # noqa: PLC0415 - slow to load, and hardly ever needed
+
+            structlog.get_logger("changes").exception("a change was not announced")
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from server.clock import Instant
-from server.integrations.email import mail_address, sender_of
 from server.integrations.letters import Code, Link, letter
+from server.integrations.mail_addresses import mail_address, sender_of
 
 Start = Callable[..., str]
 """Starts a server for an inbox, with options of aiosmtpd; answers host and port as in a URL."""

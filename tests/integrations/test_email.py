@@ -16,9 +16,8 @@ from server.integrations.email import (
     LetterRefused,
     MailUnavailable,
     SmtpMailer,
-    SmtpServer,
-    mail_address,
 )
+from server.integrations.mail_addresses import SmtpServer, mail_address
 from tests.integrations.mail_server import (
     TO,
     Inbox,

@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.integrations import email
-from server.integrations.email import Post, SmtpMailer, SmtpServer
+from server.integrations.email import Post, SmtpMailer
+from server.integrations.mail_addresses import SmtpServer
 from server.storage.database import Address
 from tests.integrations.mail_server import (
     SENDER,

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from email.message import EmailMessage
 
 from server.integrations import email
+from server.integrations.mail_addresses import sender_of
 from server.members import resets, rules
 
-SENDER = email.sender_of("Laurel <laurel@shop.example>")
+SENDER = sender_of("Laurel <laurel@shop.example>")
 RESET_URL = "https://app.shop.example/reset?code={code}"
 _CODE = re.compile(r"\b[A-Z2-7]{32}\b")
 

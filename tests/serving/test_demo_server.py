@@ -140,7 +140,7 @@ def test_graphiql_offers_the_credentials_that_are_printed() -> None:
 
 
 SAMPLES = """
-{ members(first: 100) { nodes {
+{ members(first: 10) { nodes {
     externalId name enrolledAt
     points { available pending lifetimeEarned }
     tier { name next { progressPercent } }
