@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import structlog
 from tortoise.connection import get_connections
 
 from server.clock import MICROSECONDS_PER_SECOND, Instant, system_now
@@ -19,7 +18,6 @@ from server.members import key_queries
 from server.storage import sql
 
 MINUTE = 60 * MICROSECONDS_PER_SECOND
-log = structlog.get_logger()
 
 
 class _Noted:
@@ -41,7 +39,11 @@ class _Noted:
             async with sql.transaction():
                 await key_queries.note_uses((minute, key_id) for key_id, minute in uses.items())
         except Exception as error:
-            log.warning("the last uses of API keys were not written", error=repr(error))
+            import structlog  # noqa: PLC0415 - slow to load, and hardly ever needed
+
+            structlog.get_logger().warning(
+                "the last uses of API keys were not written", error=repr(error)
+            )
 
 
 _noted: WeakKeyDictionary[Any, _Noted] = WeakKeyDictionary()  # by the database they're for

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from server import messages
 from server.clock import MICROSECONDS_PER_SECOND, system_now
 from server.errors import DomainError
@@ -27,7 +25,6 @@ from server.storage.database import Address, CannotOpen
 PATIENCE_SECONDS = 15
 _LOOKED_FOR_EVERY_SECONDS = 0.2
 _ASKED, _TAKEN, _ANSWERED = ".asked", ".taken", ".answered"
-_log = structlog.get_logger("errands")
 
 Known = Mapping[str, Callable[..., Awaitable[str]]]
 """What the server does on request: each is given the errand's facts and returns what to print."""
@@ -121,7 +118,9 @@ async def _take_again_and_again(folder: Path, known: Known) -> None:
                 if (errand := _taken(asked)) is not None:
                     _put(asked.with_suffix(_ANSWERED), await _done(errand, known))
             except Exception:
-                _log.exception("errand failed")
+                import structlog  # noqa: PLC0415 - slow to load, and hardly ever needed
+
+                structlog.get_logger("errands").exception("errand failed")
 
 
 def _waiting(folder: Path) -> list[Path]:
@@ -149,5 +148,7 @@ async def _done(errand: Mapping[str, Any], known: Known) -> dict[str, str]:
     except DomainError as error:
         return {"refused": messages.text(error.reason, "en", **error.facts)}
     except Exception:
-        _log.exception("errand failed", errand=errand["name"])
+        import structlog  # noqa: PLC0415 - slow to load, and hardly ever needed
+
+        structlog.get_logger("errands").exception("errand failed", errand=errand["name"])
         return {"refused": "the server could not do it; its log says why"}
