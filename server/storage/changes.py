@@ -21,6 +21,15 @@ PROGRAMME = "programme"
 """By 0: a version was published, which may concern every member."""
 SESSION = "session"
 """By session: it has ended, and what runs on its behalf must stop."""
+API_KEY = "api_key"
+"""By API key: it is not what it was, or is no more."""
+SIGNING_KEY = "signing_key"
+"""By 0: a key that tokens are signed with was made, is about to go, or is gone."""
+
+PROGRAMME_VERSION_ID = -1
+SIGNING_KEY_VERSION_ID = -2
+_VERSION_IDS = {PROGRAMME: PROGRAMME_VERSION_ID, SIGNING_KEY: SIGNING_KEY_VERSION_ID}
+"""The rows of `versions` for what there is only one of; no id is negative."""
 
 Change = tuple[str, int]
 """A topic, and the number of the row that it's about."""
@@ -34,6 +43,11 @@ class Noted:
     changes: set[Change] = field(default_factory=set)
     is_complete: bool = False  # all is done but the commit
 
+    @property
+    def version_ids(self) -> set[int]:
+        """The rows of `versions` that go one on."""
+        return {_VERSION_IDS.get(topic, number) for topic, number in self.changes}
+
 
 _noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
 _receivers: list[Announce] = []
@@ -42,7 +56,8 @@ _receivers: list[Announce] = []
 def note(topic: str, number: int) -> None:
     """Announce (topic, number) after the commit of the transaction that this is called in.
 
-    It costs no statement. Noting again what is noted changes nothing.
+    Whatever a transaction notes costs it one statement together, which also takes the versions of
+    what changed a step on (`server.storage.versions`). Noting again what is noted changes nothing.
     """
     noted = _noted.get()
     assert noted is not None, "a change is noted inside the transaction that makes it"

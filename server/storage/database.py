@@ -48,6 +48,7 @@ MODELS = [
     "server.edge.attempts",
     "server.edge.trusted",
     "server.storage.secrets",
+    "server.storage.versions",
 ]
 APP = "laurel"
 MIGRATIONS = "server.storage.migrations"

@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -32,6 +32,10 @@ MAXIMUM_ATTEMPTS = 3
 
 _transaction: ContextVar[Any] = ContextVar("transaction", default=None)
 _counted: ContextVar[list[str] | None] = ContextVar("counted", default=None)
+_BUMP = (
+    "INSERT INTO versions (id, version) VALUES ($1, 1)"
+    " ON CONFLICT (id) DO UPDATE SET version = versions.version + 1"
+)
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
 
@@ -102,19 +106,30 @@ def in_a_transaction() -> bool:
     return _transaction.get() is not None
 
 
+def without_transaction() -> Context:
+    """A copy of this task's context for a task that must not use its transaction."""
+    context = copy_context()
+    context.run(_transaction.set, None)
+    return context
+
+
 @asynccontextmanager
 async def transaction() -> AsyncIterator[None]:
     """One transaction: all of the block is committed at its end, or none of it if it raises.
 
-    A nested block is a savepoint. On SQLite the outermost takes the write lock at its start. After
-    the commit the changes that were noted (`server.storage.changes`) are announced.
+    A nested block is a savepoint. On SQLite the outermost takes the write lock at its start. What
+    was noted in it (`server.storage.changes`) gets its next version with it, and is announced after
+    its commit.
     """
+    is_outermost = not in_a_transaction()
     _count("BEGIN")
     with changes.announced() as noted:
         async with in_transaction() as client:
             token = _transaction.set(client._connection)
             try:
                 yield
+                if is_outermost and noted.changes:
+                    await execute_many(_BUMP, sorted((id_,) for id_ in noted.version_ids))
             finally:
                 _transaction.reset(token)
             noted.is_complete = True

@@ -326,6 +326,7 @@ ROWS: dict[str, Row] = {
         "joined_at": 1,
         "left_at": None,
     },
+    "versions": {"id": 43, "version": 1},
     "household_invitations": {
         "id": 40,
         "household_id": 38,
