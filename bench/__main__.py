@@ -11,7 +11,7 @@ from rich.console import Console
 from bench import hostile as hostile_bench
 from bench import ledger as ledger_bench
 from bench import live as live_bench
-from bench import report
+from bench import peer_commands, report
 from bench.ledger import CannotStart, Plan
 from bench.limits import NotOnDisk
 from bench.workers import WorkerFailed
@@ -110,6 +110,8 @@ def hostile(
     if not result.holds:
         raise typer.Exit(1)
 
+
+peer_commands.register(cli)
 
 if __name__ == "__main__":
     cli(prog_name="python -m bench")

@@ -15,17 +15,21 @@ from server import demo
 from server.edge import trusted
 from server.edge.bodies import BodyLimit
 from server.edge.budgets import Budgets
+from server.edge.compiling import Compiler, Compiling
 from server.edge.cross_origin import CrossOrigin
 from server.edge.documents import Documents
 from server.edge.executing import Introspection, Operations, Policy, schema_of
+from server.edge.execution_metrics import ExecutionMetrics
 from server.edge.graphiql import SignInOptions, graphiql_routes
 from server.edge.host_check import HostCheck
 from server.edge.http import GraphQLEndpoint, Unauthenticated
 from server.edge.http_errors import Defects, on_http_exception
+from server.edge.memory import Memory
 from server.edge.metrics import Metrics
 from server.edge.readiness import Readiness, State
 from server.edge.security_headers import SecurityHeaders
 from server.edge.sockets import SocketEndpoint
+from server.edge.straight import Straight
 from server.edge.streams import Streams
 from server.examples import EXAMPLES, SIGN_IN_MUTATION
 from server.integrations import email, firebase, live
@@ -104,7 +108,14 @@ def _operations(settings: Settings) -> Operations:
         registers=not _requires_trusted_documents(settings),
     )
     budgets = Budgets(percent=settings.cost_budget_percent)
-    return Operations(schema, documents=documents, budgets=budgets, policy=_policy(settings))
+    return Operations(
+        schema,
+        documents=documents,
+        budgets=budgets,
+        policy=_policy(settings),
+        compiler=Compiler(schema, Compiling(settings.compiled_operations.value)),
+        memory=Memory(settings.answers_mebibytes * 1024 * 1024),
+    )
 
 
 def _id_tokens(settings: Settings) -> firebase.IdTokens:
@@ -159,7 +170,17 @@ def create_app(
                 yield
 
     operations = _operations(settings)
+    if metrics is not None:
+        metrics.registry.register(ExecutionMetrics(operations))
     streams = Streams(metrics=metrics or Metrics())
+    endpoint = GraphQLEndpoint(
+        operations,
+        authenticate=_authenticate,
+        accepts_simulated_time=settings.accepts_simulated_time,
+        metrics=metrics,
+        streams=streams,
+        watch=_session_ends,
+    )
     routes: list[BaseRoute] = [
         *graphiql_routes(
             graphql_path=GRAPHQL_PATH,
@@ -169,17 +190,7 @@ def create_app(
                 mutation=SIGN_IN_MUTATION, identities=demo.identities(is_known=is_demo)
             ),
         ),
-        Route(
-            GRAPHQL_PATH,
-            GraphQLEndpoint(
-                operations,
-                authenticate=_authenticate,
-                accepts_simulated_time=settings.accepts_simulated_time,
-                metrics=metrics,
-                streams=streams,
-                watch=_session_ends,
-            ),
-        ),
+        Route(GRAPHQL_PATH, endpoint),
         WebSocketRoute(
             GRAPHQL_PATH,
             SocketEndpoint(
@@ -194,7 +205,10 @@ def create_app(
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=_middleware(settings),
+        middleware=[
+            *_middleware(settings),
+            Middleware(Straight, path=GRAPHQL_PATH, endpoint=endpoint),
+        ],
         exception_handlers={HTTPException: on_http_exception},
     )
     app.state.readiness = Readiness()

@@ -21,6 +21,8 @@ NEVER = Instant(2**63 - 1)
 """The expiry of what does not expire: later than every instant, so that it sorts last."""
 
 MICROSECONDS_PER_SECOND = 1_000_000
+_HOUR = 3_600 * MICROSECONDS_PER_SECOND
+_DAY = 24 * _HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _moved_to: ContextVar[Instant | None] = ContextVar("moved_to", default=None)
@@ -30,6 +32,11 @@ def now() -> Instant:
     """The present instant, or the one that `moved_to` has set for this task."""
     moved = _moved_to.get()
     return Instant(time.time_ns() // 1000) if moved is None else moved
+
+
+def moved_now() -> Instant | None:
+    """The instant that `moved_to` has set for this task, or None where time is the present."""
+    return _moved_to.get()
 
 
 def system_now() -> Instant:
@@ -75,7 +82,27 @@ def local_datetime(instant: Instant, zone_name: str) -> datetime:
 
 def local_day(instant: Instant, zone_name: str) -> LocalDay:
     """The zone's calendar day at the instant."""
+    offset = _steady_offset(instant // _DAY, zone_name)
+    if offset is not None:
+        return LocalDay((instant + offset) // _DAY)
     return LocalDay(local_datetime(instant, zone_name).toordinal() - _EPOCH_ORDINAL)
+
+
+@lru_cache(maxsize=8192)
+def _steady_offset(utc_day: int, zone_name: str) -> int | None:
+    """By how much the zone's wall clock is ahead of UTC on a day of UTC; None if that changes on
+    the day, or if it lies at an end of the calendar."""
+    try:
+        offsets = {
+            local_datetime(Instant(instant), zone_name).utcoffset()
+            for instant in range(utc_day * _DAY, (utc_day + 1) * _DAY + 1, _HOUR)
+        }
+    except OverflowError:
+        return None
+    offset = offsets.pop()
+    if offsets or offset is None:
+        return None
+    return offset // timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=8192)
@@ -99,17 +126,20 @@ def day_of(calendar_date: date) -> LocalDay:
     return LocalDay(calendar_date.toordinal() - _EPOCH_ORDINAL)
 
 
+@lru_cache(maxsize=8192)
 def start_of_week(day: LocalDay) -> LocalDay:
     """The Monday of the day's week (ISO 8601)."""
     return LocalDay(day - date_of(day).weekday())
 
 
+@lru_cache(maxsize=8192)
 def month_of(day: LocalDay) -> int:
     """The calendar month of a local day, as year * 100 + month."""
     date_ = date_of(day)
     return date_.year * 100 + date_.month
 
 
+@lru_cache(maxsize=8192)
 def start_of_month(day: LocalDay) -> LocalDay:
     """The first day of the day's calendar month."""
     return LocalDay(day - date_of(day).day + 1)

@@ -35,19 +35,30 @@ def scrubbed(text: str) -> str:
     return _SECRETS.sub(REMOVED, text)
 
 
+class Plain(str):
+    """A text of this program's own making, which is logged as it is."""
+
+    __slots__ = ()
+
+
+_WITHOUT_TEXT = frozenset({Plain, bool, int, float})
+
+
 def without_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Scrub every text of the event, however deep it lies."""
     return {name: _scrubbed(value) for name, value in event.items()}
 
 
 def _scrubbed(value: Any) -> Any:
+    if value is None or type(value) in _WITHOUT_TEXT:
+        return value
     if isinstance(value, str):
         return scrubbed(value)
     if isinstance(value, Mapping):
         return {name: _scrubbed(one) for name, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_scrubbed(one) for one in value]
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, bool | int | float):
         return value
     return scrubbed(str(value))
 

@@ -1,7 +1,8 @@
 """Who is calling: a member, staff, the key of a till, shop or partner, or nobody known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from server.clock import Instant
 
@@ -55,6 +56,14 @@ KEY_SCOPES: dict[KeyKind, frozenset[Scope]] = {
 """What a key of each kind may do."""
 
 
+class AsOf(NamedTuple):
+    """The versions (`server.storage.versions`) that stood when a request's caller was known: what
+    is read after that is at least as new."""
+
+    member: int  # of the member; 0 for a caller who is none
+    programme: int
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller whose credentials have been checked."""
@@ -68,11 +77,13 @@ class Principal:
     session_id: int | None = None
     locale: str | None = None  # the member's language, as a BCP 47 tag
     expires_at: Instant | None = None  # until when what was shown counts; None is for ever
+    as_of: AsOf | None = field(default=None, compare=False)  # None for nobody known
+    name: str = field(init=False, compare=False, repr=False)
+    """The caller's name in idempotency scopes and records, stable for ever."""
 
-    @property
-    def name(self) -> str:
-        """The caller's name in idempotency scopes and records, stable for ever."""
-        return f"{self.kind.value}:{self.id}"
+    def __post_init__(self) -> None:
+        """Name the caller."""
+        object.__setattr__(self, "name", f"{self.kind.value}:{self.id}")
 
 
 ANONYMOUS = Principal(PrincipalKind.ANONYMOUS)

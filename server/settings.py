@@ -67,6 +67,14 @@ class SchemaShownTo(StrEnum):
     DEVELOPERS = "developers"  # staff, and keys with the scope SCHEMA_READ
 
 
+class CompiledOperations(StrEnum):
+    """Which operations are compiled; the others are run by GraphQL's own library."""
+
+    RECURRING = "recurring"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class InvalidSettings(Exception):
     """A setting is missing or wrong; the message says which, in one line."""
 
@@ -104,6 +112,8 @@ class Settings(BaseSettings):
     trusted_documents: TrustedDocuments = TrustedDocuments.OPTIONAL
     cost_budget_percent: int = Field(default=100, ge=0, le=10_000)  # 0 lets everybody spend
     operation_seconds: int = Field(default=10, ge=1, le=300)  # that one operation may take
+    compiled_operations: CompiledOperations = CompiledOperations.RECURRING
+    answers_mebibytes: int = Field(default=32, ge=0, le=65_536)  # of answers kept in memory
 
     @property
     def shows_schema_to(self) -> SchemaShownTo:

@@ -4,6 +4,7 @@ The migrations run once an engine and worker; each test gets a copy of the resul
 """
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ settings.register_profile(
 settings.load_profile("laurel")
 
 ENGINES = ["sqlite", "postgres"]
+
+# Operations of tests come once: all are compiled, or none (scripts/test --interpreted).
+os.environ.setdefault("LAUREL_COMPILED_OPERATIONS", "always")
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,10 @@ from server.cards.rules import CardStatus
 from server.cards.service import CardView
 from server.clock import Instant
 from server.edge import nodes
-from server.edge.context import Info
+from server.edge.context import Context, Info
 from server.edge.enums import described
 from server.edge.fields import computed
+from server.edge.loading import shown
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import Node
 from server.edge.permissions import (
@@ -36,6 +37,7 @@ from server.edge.problems import (
     shown_path,
 )
 from server.principal import PrincipalKind, Scope
+from server.storage import parts
 
 _READERS = access(Scope.MEMBERS_READ, roles=ALL_STAFF)
 _WRITERS = access(Scope.CARDS_WRITE, members=True, roles=OPERATORS)
@@ -96,12 +98,12 @@ class Card(Node):
     )
     issued_at: Instant = strawberry.field(description="When the member got it.")
 
-    @computed(description="The number with only its last four digits readable.")
+    @computed(description="The number with only its last four digits readable.", is_exact=True)
     def masked_number(self) -> str:
         """Show the last digits alone."""
         return rules.masked_number(self.number)
 
-    @computed(description="The number as a barcode.")
+    @computed(description="The number as a barcode.", is_exact=True)
     def barcode(
         self,
         symbology: Annotated[
@@ -125,17 +127,25 @@ def shown_card(card: CardView) -> Card:
     )
 
 
-async def card_of_member(info: Info, member_id: int) -> Card:
+def card_of_member(context: Context, member_id: int) -> Card | Awaitable[Card]:
     """The member's current card, looked up together with those of other members."""
-    card = await info.context.loader(_current_cards).load(member_id)
-    if card is None:
-        raise LookupError(f"member {member_id} has no card")
-    return shown_card(card)
+
+    def current_shown(card: CardView | None) -> Card:
+        if card is None:
+            raise LookupError(f"member {member_id} has no card")
+        return shown_card(card)
+
+    return shown(context.loader(_current_cards).get(member_id), current_shown)
 
 
 async def _current_cards(member_ids: list[int]) -> list[CardView | None]:
-    cards = await service.cards_of(member_ids)
-    return [cards.get(member_id) for member_id in member_ids]
+    found = await parts.shared(service.CURRENT_CARD, member_ids)
+    return [service.current_card(found[member_id]) for member_id in member_ids]
+
+
+def prime_card(context: Context, member_id: int, found: parts.Found) -> None:
+    """The request knows the member's card."""
+    context.loader(_current_cards).prime(member_id, service.current_card(found))
 
 
 async def _cards(card_ids: list[int]) -> list[CardView | None]:

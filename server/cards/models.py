@@ -12,7 +12,9 @@ from tortoise.models import Model
 from server.clock import Instant
 from server.members.models import Member, kept_unmerged
 from server.storage import sql
+from server.storage.exchange import Asked
 from server.storage.fields import IdField, InstantField
+from server.storage.parts import Branch
 
 
 class Card(Model):
@@ -62,14 +64,14 @@ async def insert(rows: list[tuple[int, int, str, Instant]]) -> None:
     )
 
 
-async def current(member_ids: Sequence[int]) -> Sequence[sql.Row]:
-    """The cards of the members that are not replaced: one for each member that has one."""
-    values = sql.padded(member_ids)
-    return await sql.fetch(
-        f"SELECT {COLUMNS} FROM cards"
-        f" WHERE member_id IN ({sql.placeholders(len(values))}) AND status <> 'replaced'",
-        *values,
-    )
+CURRENT = Branch(
+    "current cards",
+    member="member_id",
+    numbers=("id", "issued_at", "reported_lost_at"),
+    texts=("number", "status"),
+    source="FROM cards WHERE member_id IN ({members}) AND status <> 'replaced'",
+)
+"""The cards that are not replaced: one for each member that has one."""
 
 
 async def by_ids(card_ids: Sequence[int]) -> Sequence[sql.Row]:
@@ -81,15 +83,15 @@ async def by_ids(card_ids: Sequence[int]) -> Sequence[sql.Row]:
     )
 
 
-async def by_numbers(numbers: Sequence[str]) -> Sequence[sql.Row]:
-    """The cards with these numbers, whatever their status.
+def by_numbers(numbers: Sequence[str]) -> Asked:
+    """What asks for the cards with these numbers, whatever their status.
 
     The member of a merged duplicate's card is the one whom the duplicate was merged into.
     """
     values = sql.padded(numbers)
-    return await sql.fetch(
+    return (
         f"{_FOUND} WHERE c.number IN ({sql.placeholders(len(values))}){kept_unmerged('m')}",
-        *values,
+        values,
     )
 
 

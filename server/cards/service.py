@@ -16,8 +16,10 @@ from server.clock import Instant
 from server.errors import DomainError, Path
 from server.members import service as members
 from server.principal import Principal, PrincipalKind
-from server.storage import changes, sql
+from server.storage import changes, parts, sql
+from server.storage.exchange import Asked, fetch_each
 from server.storage.ids import new_id
+from server.storage.parts import Ask
 
 MAXIMUM_DRAWS = 5
 """How often one call draws new numbers for those that were taken. With a million cards out, a draw
@@ -61,12 +63,27 @@ def _view(row: sql.Row) -> CardView:
 # ---------------------------------------------------------------- reading
 
 
+CURRENT_CARD: tuple[Ask, ...] = ((models.CURRENT, ()),)
+"""What `current_card` is made from."""
+
+
+def current_card(found: parts.Found) -> CardView | None:
+    """The member's current card; None for a member without any."""
+    rows = found.rows(models.CURRENT)
+    if not rows:
+        return None
+    _place, member_id, card_id, issued_at, lost_at = rows[0][:5]
+    number, status = rows[0][found.text_at : found.text_at + 2]
+    return CardView(card_id, member_id, number, CardStatus(status), issued_at, lost_at is not None)
+
+
 async def cards_of(member_ids: Sequence[int]) -> dict[int, CardView]:
     """The members' current cards by member; those who have none are left out."""
     if not member_ids:
         return {}
-    views = map(_view, await models.current(member_ids))
-    return {view.member_id: view for view in views}
+    found = await parts.read(parts.Question(CURRENT_CARD), set(member_ids))
+    cards = {member_id: current_card(one) for member_id, one in found.items()}
+    return {member_id: card for member_id, card in cards.items() if card is not None}
 
 
 async def card_of(member_id: int) -> CardView:
@@ -90,7 +107,7 @@ async def card_by_number(text: str, *, path: Path = ()) -> CardView:
 
     Raises InvalidInput for what is no card number, NotFound if no card has it.
     """
-    rows = await models.by_numbers([rules.parsed_number(text, path=path)])
+    (rows,) = await fetch_each([models.by_numbers([rules.parsed_number(text, path=path)])])
     if not rows:
         raise errors.unknown_number(path)
     return _view(rows[0])
@@ -103,14 +120,26 @@ async def members_by_number(texts: Sequence[str], *, path: Path = ()) -> list[Fo
     InvalidInput for what is no card number, NotFound if no card has it, CardUnusable if the card
     is blocked or replaced.
     """
-    parsed = [_parsed(text, path) for text in texts]
-    numbers = [number for number in parsed if isinstance(number, str)]
-    views = map(_view, await models.by_numbers(numbers)) if numbers else ()
-    cards = {view.number: view for view in views}
-    return [
-        _member_or_refusal(cards.get(number), path) if isinstance(number, str) else number
-        for number in parsed
-    ]
+    sought = _SoughtCards(texts, path)
+    return sought.found(await fetch_each([sought.asked]) if sought.asked else [])
+
+
+class _SoughtCards:
+    """Cards that were scanned or entered, and what asks the database for them."""
+
+    def __init__(self, texts: Sequence[str], path: Path) -> None:
+        self._path = path
+        self._parsed = [_parsed(text, path) for text in texts]
+        numbers = [number for number in self._parsed if isinstance(number, str)]
+        self.asked = models.by_numbers(numbers) if numbers else None
+
+    def found(self, answers: Sequence[Sequence[sql.Row]]) -> list[Found]:
+        """The members or refusals, of the answer to what is asked, if anything is."""
+        cards = {view.number: view for rows in answers for view in map(_view, rows)}
+        return [
+            _member_or_refusal(cards.get(number), self._path) if isinstance(number, str) else number
+            for number in self._parsed
+        ]
 
 
 def _parsed(text: str, path: Path) -> str | DomainError:
@@ -293,23 +322,40 @@ async def members_of(references: Sequence[MemberReference]) -> list[Found]:
     is no card number, NotFound, or CardUnusable for a card that is blocked or replaced. Its path
     starts inside the reference ("cardNumber"); `below` puts it where the reference stands.
     """
-    known = await members.known_members(
-        [reference.id for reference in references if reference.id is not None],
-        [reference.external_id for reference in references if reference.external_id is not None],
-    )
-    found_by: dict[int | str | None, int] = {}
-    for member_id, external_id, stands_for in known:
-        found_by |= {member_id: stands_for, external_id: stands_for}
-    found_by.pop(None, None)  # of who was found by id and has no external id
-    numbers = [
-        reference.card_number for reference in references if reference.card_number is not None
-    ]
-    by_card = iter(await members_by_number(numbers, path=("cardNumber",)))
-    found: list[Found] = []
-    for reference in references:
-        if reference.card_number is not None:
-            found.append(next(by_card))
-        else:
-            member = found_by.get(reference.external_id or reference.id)
-            found.append(member or errors.unknown_member((_step(reference),)))
-    return found
+    sought = SoughtMembers(references)
+    return sought.found(await fetch_each(sought.asked))
+
+
+class SoughtMembers:
+    """Members that are referred to: `asked` may be asked together with other things, and `found`
+    makes of the answers what `members_of` tells."""
+
+    def __init__(self, references: Sequence[MemberReference]) -> None:
+        self._references = references
+        by_row = members.known_members(
+            [one.id for one in references if one.id is not None],
+            [one.external_id for one in references if one.external_id is not None],
+        )
+        self._cards = _SoughtCards(
+            [one.card_number for one in references if one.card_number is not None],
+            ("cardNumber",),
+        )
+        self._asks_rows = by_row is not None
+        self.asked: list[Asked] = [one for one in (by_row, self._cards.asked) if one is not None]
+
+    def found(self, answers: Sequence[Sequence[sql.Row]]) -> list[Found]:
+        """The members or refusals, in the order of the references."""
+        known = answers[0] if self._asks_rows else ()
+        found_by: dict[int | str | None, int] = {}
+        for member_id, external_id, stands_for in known:
+            found_by[member_id] = found_by[external_id] = stands_for
+        found_by.pop(None, None)  # of who was found by id and has no external id
+        by_card = iter(self._cards.found(answers[1 if self._asks_rows else 0 :]))
+        found: list[Found] = []
+        for reference in self._references:
+            if reference.card_number is not None:
+                found.append(next(by_card))
+            else:
+                member = found_by.get(reference.external_id or reference.id)
+                found.append(member or errors.unknown_member((_step(reference),)))
+        return found

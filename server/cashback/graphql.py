@@ -1,21 +1,21 @@
 """Cashback in the schema."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import cast
 
 import strawberry
 
-from server import clock
 from server.cashback import service
 from server.cashback.service import Totals
-from server.clock import LocalDay
-from server.edge.context import Info
+from server.edge.context import Context, Info
 from server.edge.fields import computed
+from server.edge.loading import shown
 from server.edge.permissions import MEMBER_DATA, shown_to
 from server.edge.scalars import Money
-from server.ledger.graphql import holding_of
-from server.ledger.rules import Balance
-from server.programme.document import Programme
-from server.programme.graphql import programme_now
+from server.ledger.graphql import Held, held_by, holding_in
+from server.programme.graphql import present_now
+from server.programme.present import Present
+from server.storage import parts
 
 
 @shown_to(MEMBER_DATA)
@@ -53,44 +53,67 @@ class Cashback:
     )
     month_cap: Money = strawberry.field(description="The most that a calendar month can bring.")
     member_id: strawberry.Private[int]
-    currency: strawberry.Private[str]
-    digits: strawberry.Private[int]
+    present: strawberry.Private[Present]
 
-    @computed(description="What the caps have cut off so far, the monthly one and others.")
-    async def lifetime_capped(self, info: Info) -> Money:
+    @computed(
+        description="What the caps have cut off so far, the monthly one and others.", is_exact=True
+    )
+    def lifetime_capped(self, info: Info) -> Money:
         """What was lost to the caps."""
-        totals = await _totals_of(info, self.member_id)
-        return Money.of(totals.capped_minor, self.currency, self.digits)
+        capped = shown(
+            _totals_of(info.context, self),
+            lambda totals: self.money(totals.capped_minor),
+        )
+        return cast(Money, capped)
 
     @computed(
         description="What purchases of the present calendar month have accrued, less what returns "
-        "of them took back."
+        "of them took back.",
+        is_exact=True,
     )
-    async def month_accrued(self, info: Info) -> Money:
+    def month_accrued(self, info: Info) -> Money:
         """What this month brought."""
-        totals = await _totals_of(info, self.member_id)
-        return Money.of(totals.this_month_minor, self.currency, self.digits)
+        accrued = shown(
+            _totals_of(info.context, self),
+            lambda totals: self.money(totals.this_month_minor),
+        )
+        return cast(Money, accrued)
+
+    def money(self, amount_minor: int) -> Money:
+        """An amount in the currency that the cashback is in."""
+        return Money.of(amount_minor, self.present.currency, self.present.digits)
 
 
-_NOTHING = Totals()
+def _totals_of(context: Context, cashback: Cashback) -> Totals | Awaitable[Totals]:
+    return context.loader(_totals, cashback.present.month).get(cashback.member_id)
 
 
-async def _totals_of(info: Info, member_id: int) -> Totals:
-    zone = (await programme_now(info)).programme.programme.timezone
-    today = clock.local_day(info.context.at, zone)
-    return await info.context.loader(_totals, today).load(member_id)
+async def _totals(member_ids: list[int], month: int) -> Sequence[Totals]:
+    found = await parts.shared(service.totals_part(month), member_ids)
+    return [service.totals_of(found[member_id]) for member_id in member_ids]
 
 
-async def _totals(member_ids: list[int], today: LocalDay) -> Sequence[Totals]:
-    found = await service.totals(member_ids, today)
-    return [found.get(member_id, _NOTHING) for member_id in member_ids]
+def prime_totals(context: Context, member_id: int, found: parts.Found, *, present: Present) -> None:
+    """The request knows what the member has accrued."""
+    context.loader(_totals, present.month).prime(member_id, service.totals_of(found))
 
 
-async def cashback_of_member(info: Info, member_id: int, programme_now: Programme) -> Cashback:
+def cashback_of_member(context: Context, member_id: int) -> Cashback | Awaitable[Cashback]:
     """The member's cashback."""
-    identity = programme_now.programme
-    currency, digits = identity.currency, identity.minor_unit_digits
-    balance: Balance = (await holding_of(info, member_id, currency)).balance
+    return shown(
+        present_now(context),
+        lambda present: shown(
+            held_by(context, member_id),
+            lambda held: _shown_cashback(context, member_id, held, present),
+        ),
+    )
+
+
+def _shown_cashback(context: Context, member_id: int, held: Held, present: Present) -> Cashback:
+    currency, digits = present.currency, present.digits
+    # A month begins at one of the midnights.
+    context.changes_at(present.ends_at)
+    balance = holding_in(context, held, currency).balance
 
     def money(amount_minor: int) -> Money:
         return Money.of(amount_minor, currency, digits)
@@ -105,8 +128,7 @@ async def cashback_of_member(info: Info, member_id: int, programme_now: Programm
         lifetime_expired=money(balance.expired_total),
         lifetime_reversed=money(balance.reversed_total),
         lifetime_moved=money(balance.moved_total),
-        month_cap=money(programme_now.cashback.monthly_cap_minor),
+        month_cap=money(present.published.programme.cashback.monthly_cap_minor),
         member_id=member_id,
-        currency=currency,
-        digits=digits,
+        present=present,
     )

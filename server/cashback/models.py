@@ -8,7 +8,9 @@ from tortoise.models import Model
 
 from server.members.models import Member
 from server.storage import sql
+from server.storage.exchange import Asked
 from server.storage.fields import IdField
+from server.storage.parts import Branch
 
 
 class CashbackMonth(Model):
@@ -63,15 +65,14 @@ UPSERT_MONTH = sql.insert(
 )
 
 
-async def months(member_ids: Iterable[int], local_months: Iterable[int]) -> Sequence[sql.Row]:
-    """MONTH_COLUMNS of the members in the months."""
+def months(member_ids: Iterable[int], local_months: Iterable[int]) -> Asked:
+    """What asks for MONTH_COLUMNS of the members in the months."""
     members, wanted = sql.padded(member_ids), sql.padded(local_months)
-    return await sql.fetch(
+    return (
         f"SELECT {MONTH_COLUMNS} FROM cashback_months"
         f" WHERE member_id IN ({sql.placeholders(len(members))})"
         f" AND local_month IN ({sql.placeholders(len(wanted), len(members) + 1)})",
-        *members,
-        *wanted,
+        (*members, *wanted),
     )
 
 
@@ -84,33 +85,30 @@ UPSERT_PERIOD = sql.insert(
 )
 
 
-async def periods(
-    member_ids: Iterable[int], names: Iterable[str], starts: Iterable[int]
-) -> Sequence[sql.Row]:
-    """PERIOD_COLUMNS of the members in the periods of these names and starts."""
+def periods(member_ids: Iterable[int], names: Iterable[str], starts: Iterable[int]) -> Asked:
+    """What asks for PERIOD_COLUMNS of the members in the periods of these names and starts."""
     members, named, wanted = sql.padded(member_ids), sql.padded(names), sql.padded(starts)
-    return await sql.fetch(
+    return (
         f"SELECT {PERIOD_COLUMNS} FROM cashback_periods"
         f" WHERE member_id IN ({sql.placeholders(len(members))})"
         f" AND period IN ({sql.placeholders(len(named), len(members) + 1)})"
         f" AND period_start IN ({sql.placeholders(len(wanted), len(members) + len(named) + 1)})",
-        *members,
-        *named,
-        *wanted,
+        (*members, *named, *wanted),
     )
 
 
-async def totals(member_ids: Iterable[int], local_month: int) -> Sequence[sql.Row]:
-    """For each member: member_id, accrued and capped over all months, accrued in the month."""
-    members = sql.padded(member_ids)
-    return await sql.fetch(
-        "SELECT member_id, CAST(SUM(accrued_minor) AS BIGINT), CAST(SUM(capped_minor) AS BIGINT),"
-        f" CAST(SUM(CASE WHEN local_month = ${len(members) + 1} THEN accrued_minor ELSE 0 END)"
-        f" AS BIGINT) FROM cashback_months WHERE member_id IN ({sql.placeholders(len(members))})"
-        " GROUP BY member_id",
-        *members,
-        local_month,
-    )
+TOTALS = Branch(
+    "cashback totals",
+    member="member_id",
+    numbers=(
+        "SUM(accrued_minor)",
+        "SUM(capped_minor)",
+        "SUM(CASE WHEN local_month = {0} THEN accrued_minor ELSE 0 END)",
+    ),
+    source="FROM cashback_months WHERE member_id IN ({members}) GROUP BY member_id",
+    value_count=1,
+)
+"""Accrued and capped over all months, accrued in the month."""
 
 
 async def month_sums() -> Sequence[sql.Row]:

@@ -13,10 +13,22 @@ from server.cashback import models, rules
 from server.cashback.rules import Accrual, Month, Period
 from server.clock import LocalDay
 from server.programme.document import CapPeriod, Programme
-from server.storage import sql
+from server.storage import parts, sql
+from server.storage.exchange import Asked, Written, execute_each, fetch_each
 from server.storage.ids import new_id
+from server.storage.parts import FIRST_COLUMN, Ask, Found
 
-__all__ = ["Accrual", "Accruing", "Totals", "accruing", "month_sums", "totals"]
+__all__ = [
+    "Accrual",
+    "Accruing",
+    "Opening",
+    "Totals",
+    "accruing",
+    "month_sums",
+    "totals",
+    "totals_of",
+    "totals_part",
+]
 
 _MonthKey = tuple[int, int]
 _PeriodKey = tuple[int, CapPeriod, LocalDay]
@@ -28,6 +40,9 @@ class Totals(msgspec.Struct, frozen=True):
     accrued_minor: int = 0
     capped_minor: int = 0
     this_month_minor: int = 0
+
+
+_NOTHING = Totals()
 
 
 class Accruing:
@@ -118,26 +133,64 @@ class Accruing:
     def _period(self, key: _PeriodKey) -> Period:
         return self._periods.setdefault(key, Period())
 
+    def writes(self) -> list[Written]:
+        """What writes what was accrued and taken back."""
+        return [
+            (
+                models.UPSERT_MONTH,
+                [
+                    (
+                        new_id(),
+                        *key,
+                        self._months[key].accrued_minor,
+                        self._months[key].capped_minor,
+                    )
+                    for key in sorted(self._changed_months)
+                ],
+            ),
+            (
+                models.UPSERT_PERIOD,
+                [
+                    (new_id(), *key, self._periods[key].accrued_minor)
+                    for key in sorted(self._changed_periods)
+                ],
+            ),
+        ]
+
     async def flush(self) -> None:
         """Write what was accrued and taken back."""
-        await sql.execute_many(
-            models.UPSERT_MONTH,
-            [
-                (
-                    new_id(),
-                    *key,
-                    self._months[key].accrued_minor,
-                    self._months[key].capped_minor,
-                )
-                for key in sorted(self._changed_months)
-            ],
-        )
-        await sql.execute_many(
-            models.UPSERT_PERIOD,
-            [
-                (new_id(), *key, self._periods[key].accrued_minor)
-                for key in sorted(self._changed_periods)
-            ],
+        await execute_each(self.writes())
+
+
+class Opening:
+    """Months of some days for some members, and spans of the caps that some programmes name besides
+    the monthly one: `asked` may be asked together with other things, once the members' ledger
+    accounts are locked, and `opened` takes the answers."""
+
+    def __init__(
+        self,
+        member_ids: Iterable[int],
+        days: Iterable[LocalDay],
+        programmes: Iterable[Programme] = (),
+    ) -> None:
+        members, on = sorted(set(member_ids)), sorted(set(days))
+        different = {id(one): one for one in programmes}.values()
+        self._capped = frozenset(cap.period for one in different for cap in one.cashback.caps)
+        self.asked: list[Asked] = []
+        if not members:
+            return
+        self.asked.append(models.months(members, map(clock.month_of, on)))
+        starts = {rules.period_start(period, day) for period in self._capped for day in on}
+        if starts:
+            self.asked.append(models.periods(members, self._capped, starts))
+
+    def opened(self, answers: Sequence[Sequence[sql.Row]]) -> Accruing:
+        """The months and spans, of the answers to what is asked."""
+        months, periods = (*answers, (), ())[:2]
+        return Accruing(
+            {(row[0], row[1]): Month(row[2], row[3]) for row in months},
+            {(row[0], row[1], LocalDay(row[2])): Period(row[3]) for row in periods},
+            self._capped,
         )
 
 
@@ -149,24 +202,26 @@ async def accruing(
 
     One statement, and a second one only if there are such caps.
     """
-    members, on = sorted(set(member_ids)), sorted(set(days))
-    capped = frozenset(cap.period for one in programmes for cap in one.cashback.caps)
-    if not members:
-        return Accruing({}, {}, capped)
-    months = await models.months(members, map(clock.month_of, on))
-    starts = {rules.period_start(period, day) for period in capped for day in on}
-    periods = await models.periods(members, capped, starts) if starts else ()
-    return Accruing(
-        {(row[0], row[1]): Month(row[2], row[3]) for row in months},
-        {(row[0], row[1], LocalDay(row[2])): Period(row[3]) for row in periods},
-        capped,
-    )
+    opening = Opening(member_ids, days, programmes)
+    return opening.opened(await fetch_each(opening.asked))
+
+
+def totals_part(month: int) -> tuple[Ask, ...]:
+    """What `totals_of` is made from; the month is year * 100 + month."""
+    return ((models.TOTALS, (month,)),)
+
+
+def totals_of(found: Found) -> Totals:
+    """What the member has accrued."""
+    rows = found.rows(models.TOTALS)
+    return Totals(*rows[0][FIRST_COLUMN : FIRST_COLUMN + 3]) if rows else _NOTHING
 
 
 async def totals(member_ids: Iterable[int], today: LocalDay) -> dict[int, Totals]:
     """What the members have accrued, by member; those without any are left out."""
-    rows = await models.totals(member_ids, clock.month_of(today))
-    return {row[0]: Totals(*row[1:]) for row in rows}
+    question = parts.Question(totals_part(clock.month_of(today)))
+    found = await parts.read(question, set(member_ids))
+    return {id_: totals_of(one) for id_, one in found.items() if one.rows(models.TOTALS)}
 
 
 async def month_sums() -> Sequence[tuple[int, int, int]]:

@@ -1,6 +1,7 @@
 """Challenges in the schema: progress, completions and streaks of a member."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from functools import lru_cache
 
 import strawberry
 
@@ -9,12 +10,14 @@ from server.challenges import service
 from server.challenges.rules import Metric, Period
 from server.challenges.service import Standing
 from server.clock import Instant
-from server.edge.context import Info
+from server.edge.context import Context
 from server.edge.enums import described
+from server.edge.loading import shown
 from server.edge.permissions import MEMBER_DATA, shown_to
 from server.money import PERCENT_PER_UNIT, floor_share
-from server.programme.graphql import programme_now
-from server.programme.service import PublishedProgramme
+from server.programme.graphql import present_now
+from server.programme.present import Present
+from server.storage import parts
 
 described(
     Metric,
@@ -76,29 +79,56 @@ class ChallengeStatus:
     )
 
 
-async def _standings(
-    member_ids: list[int], published: PublishedProgramme, at: Instant
-) -> Sequence[list[Standing]]:
-    rules = published.programme
-    today = clock.local_day(at, rules.programme.timezone)
-    found = await service.standings(member_ids, rules, today)
-    return [found[member_id] for member_id in member_ids]
+async def _standings(member_ids: list[int], present: Present) -> Sequence[list[Standing]]:
+    found = await parts.shared(service.standing_part(present.today), member_ids)
+    rules = present.published.programme
+    return [
+        service.standings_of(found[member_id], rules, present.today) for member_id in member_ids
+    ]
 
 
-async def challenges_of_member(info: Info, member_id: int) -> list[ChallengeStatus]:
+def prime_challenges(
+    context: Context, member_id: int, found: parts.Found, *, present: Present
+) -> None:
+    """The request knows how the member stands."""
+    rules = present.published.programme
+    standings = service.standings_of(found, rules, present.today)
+    context.loader(_standings, present).prime(member_id, standings)
+
+
+def challenges_of_member(
+    context: Context, member_id: int
+) -> list[ChallengeStatus] | Awaitable[list[ChallengeStatus]]:
     """The member's standing in each challenge of the programme, in the programme's order."""
-    published = await programme_now(info)
-    zone_name = published.programme.programme.timezone
-    loader = info.context.loader(_standings, published, info.context.at)
-    standings = await loader.load(member_id)
-    return [_shown(standing, zone_name, info.context.language) for standing in standings]
+    return shown(
+        present_now(context),
+        lambda present: shown(
+            context.loader(_standings, present).get(member_id),
+            lambda standings: _all_shown(context, standings, present),
+        ),
+    )
+
+
+def _all_shown(
+    context: Context, standings: Sequence[Standing], present: Present
+) -> list[ChallengeStatus]:
+    # Each day may begin another period.
+    context.changes_at(present.ends_at)
+    zone_name = present.published.programme.programme.timezone
+    return [_shown(standing, zone_name, context.language) for standing in standings]
+
+
+@lru_cache(maxsize=1024)
+def _title(key: str, language: str) -> str:
+    return messages.text(f"challenge.{key}.title", language)
 
 
 def _shown(standing: Standing, zone_name: str, language: str) -> ChallengeStatus:
     share = floor_share(standing.progress, PERCENT_PER_UNIT, max(1, standing.target))
+    streak = standing.streak
     return ChallengeStatus(
         key=standing.key,
-        title=messages.text(f"challenge.{standing.key}.title", language),
+        title=_title(standing.key, language),
         metric=standing.metric,
         period=standing.period,
         progress=standing.progress,
@@ -112,11 +142,11 @@ def _shown(standing: Standing, zone_name: str, language: str) -> ChallengeStatus
         completed_at=standing.completed_at,
         completions=standing.completions,
         streak=None
-        if standing.streak is None
+        if streak is None
         else ChallengeStreak(
-            current=standing.streak.current,
-            target=standing.streak.target,
-            reward_points=standing.streak.reward_points,
-            completions=standing.streak.completions,
+            current=streak.current,
+            target=streak.target,
+            reward_points=streak.reward_points,
+            completions=streak.completions,
         ),
     )

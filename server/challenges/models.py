@@ -8,6 +8,7 @@ from tortoise.models import Model
 
 from server.members.models import Member
 from server.storage import sql
+from server.storage.exchange import Asked
 from server.storage.fields import IdField, InstantField
 
 
@@ -120,63 +121,45 @@ KEPT = "kept"
 """The text of the rows that tell kept points and no progress."""
 
 
-async def progress_rows(
-    member_ids: Iterable[int], period_starts: Iterable[int]
-) -> Sequence[sql.Row]:
-    """PROGRESS_COLUMNS of the members in the periods; and, of each challenge of theirs of which
-    they have kept points, a row with those as its progress and with the text KEPT."""
+def progress_asked(member_ids: Iterable[int], period_starts: Iterable[int]) -> Asked:
+    """What asks for PROGRESS_COLUMNS of the members in the periods; and, of each challenge of
+    theirs of which they have kept points, for a row with those as its progress and with the text
+    KEPT."""
     members, starts = sql.padded(member_ids), sql.padded(period_starts)
     wanted = sql.placeholders(len(members))
-    return await sql.fetch(
+    return (
         f"SELECT {PROGRESS_COLUMNS} FROM challenge_progress"
         f" WHERE member_id IN ({wanted})"
         f" AND period_start IN ({sql.placeholders(len(starts), len(members) + 1)})"
         f" UNION ALL SELECT member_id, challenge, 0, kept_points, '{KEPT}', NULL, NULL"
         f" FROM challenge_totals WHERE member_id IN ({wanted}) AND kept_points > 0",
-        *members,
-        *starts,
+        (*members, *starts),
+    )
+
+
+async def progress_rows(
+    member_ids: Iterable[int], period_starts: Iterable[int]
+) -> Sequence[sql.Row]:
+    """What `progress_asked` asks for."""
+    statement, values = progress_asked(member_ids, period_starts)
+    return await sql.fetch(statement, *values)
+
+
+def runs_asked(member_ids: Iterable[int], first_day: int, last_day: int) -> Asked:
+    """What asks for RUN_COLUMNS of the members' runs that reach into the span of local days."""
+    members = sql.padded(member_ids)
+    count = len(members)
+    return (
+        f"SELECT {RUN_COLUMNS} FROM challenge_runs"
+        f" WHERE member_id IN ({sql.placeholders(count)})"
+        f" AND last_period >= ${count + 1} AND first_period <= ${count + 2}",
+        (*members, first_day, last_day),
     )
 
 
 async def runs_touching(
     member_ids: Iterable[int], first_day: int, last_day: int
 ) -> Sequence[sql.Row]:
-    """RUN_COLUMNS of the members' runs that reach into the span of local days."""
-    members = sql.padded(member_ids)
-    count = len(members)
-    return await sql.fetch(
-        f"SELECT {RUN_COLUMNS} FROM challenge_runs"
-        f" WHERE member_id IN ({sql.placeholders(count)})"
-        f" AND last_period >= ${count + 1} AND first_period <= ${count + 2}",
-        *members,
-        first_day,
-        last_day,
-    )
-
-
-async def standing(
-    member_ids: Iterable[int], period_starts: Iterable[int], runs_since: int
-) -> Sequence[sql.Row]:
-    """All that the members are shown, in one statement: rows of kind "progress" (progress,
-    counted, completed_at in the period `start`), "total" (completions, streaks) and "run" (last
-    period, for those that reach `runs_since`).
-
-    Columns: kind, member_id, challenge, start, number, second number, text, completed_at.
-    """
-    members, starts = sql.padded(member_ids), sql.padded(period_starts)
-    count = len(members)
-    wanted = sql.placeholders(count)
-    return await sql.fetch(
-        "SELECT 'progress' AS kind, member_id, challenge, period_start, progress,"
-        " CAST(0 AS BIGINT), counted, completed_at FROM challenge_progress"
-        f" WHERE member_id IN ({wanted})"
-        f" AND period_start IN ({sql.placeholders(len(starts), count + 1)})"
-        " UNION ALL SELECT 'total', member_id, challenge, 0, completion_count, streak_count,"
-        f" '', NULL FROM challenge_totals WHERE member_id IN ({wanted})"
-        " UNION ALL SELECT 'run', member_id, challenge, first_period, last_period, streak_count,"
-        f" '', NULL FROM challenge_runs WHERE member_id IN ({wanted})"
-        f" AND last_period >= ${count + len(starts) + 1}",
-        *members,
-        *starts,
-        runs_since,
-    )
+    """What `runs_asked` asks for."""
+    statement, values = runs_asked(member_ids, first_day, last_day)
+    return await sql.fetch(statement, *values)

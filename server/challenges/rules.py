@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from server import clock
 from server.clock import Instant, LocalDay
+from server.programme.derived import derived
 from server.programme.document import Programme
 
 DAYS_PER_WEEK = 7
@@ -77,6 +78,7 @@ class PurchaseFacts:
     """Departments of the lines that are not excluded and have net spend above 0."""
 
 
+@derived
 def challenges_of(programme: Programme) -> tuple[Challenge, ...]:
     """The programme's challenges, in the order in which a purchase is held against them."""
     weekly = programme.challenges.weekly_visits

@@ -1,6 +1,6 @@
 """The verbs of challenges: counting purchases, and telling how members stand."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -8,9 +8,17 @@ from server import clock
 from server.challenges import models, rules
 from server.challenges.recounting import Recounting, Withdrawn, recounting
 from server.challenges.rules import Challenge, Counted, Progress, PurchaseFacts, Run
+from server.challenges.standings import (
+    Standing,
+    StreakStanding,
+    standing_part,
+    standings,
+    standings_of,
+)
 from server.clock import Instant, LocalDay
 from server.programme.document import Programme
 from server.storage import sql
+from server.storage.exchange import Asked, Written
 from server.storage.ids import new_id
 
 __all__ = [
@@ -23,8 +31,12 @@ __all__ = [
     "StreakStanding",
     "Withdrawn",
     "counting",
+    "counting_asked",
     "periods_of",
     "recounting",
+    "standing_part",
+    "standings",
+    "standings_of",
 ]
 
 
@@ -34,31 +46,6 @@ class Completion(msgspec.Struct, frozen=True):
     challenge: str
     is_streak: bool
     points: int  # less what the member has kept of earlier rewards that were undone
-
-
-class StreakStanding(msgspec.Struct, frozen=True):
-    """How far a member is with a challenge's streak."""
-
-    current: int
-    target: int
-    reward_points: int
-    completions: int
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How a member stands in one challenge in the present period."""
-
-    key: str
-    metric: rules.Metric
-    period: rules.Period
-    progress: int
-    target: int
-    reward_points: int
-    period_start: LocalDay
-    next_period_start: LocalDay
-    completed_at: Instant | None
-    completions: int
-    streak: StreakStanding | None
 
 
 class Counting:
@@ -127,61 +114,68 @@ class Counting:
             self._swallowed.add(key)
         return streaks
 
-    async def flush(self) -> None:
-        """Write what was counted."""
-        await sql.execute_many(
-            models.UPSERT_PROGRESS,
-            [
-                (
-                    new_id(),
-                    *key,
-                    self._progress[key].progress,
-                    rules.stored_counted(self._progress[key]),
-                    self._progress[key].completed_at,
-                    self._progress[key].rewarded_by,
-                )
-                for key in sorted(self._changed)
-            ],
-        )
-        await sql.execute_many(models.DELETE_RUN, sorted(self._swallowed))
-        await sql.execute_many(
-            models.UPSERT_RUN,
-            [
-                (new_id(), *key, run.last_period, run.streak_count)
-                for key, run in sorted(self._changed_runs.items())
-            ],
-        )
-        await sql.execute_many(
-            models.ADD_TO_TOTAL,
-            [(new_id(), *key, *total, 0) for key, total in sorted(self._totals.items())],
-        )
-        await sql.execute_many(
-            models.TAKE_FROM_TOTAL,
-            [(0, 0, change, *key) for key, change in sorted(self._less_kept.items())],
-        )
+    def writes(self) -> list[Written]:
+        """What writes what was counted."""
+        return [
+            (
+                models.UPSERT_PROGRESS,
+                [
+                    (
+                        new_id(),
+                        *key,
+                        self._progress[key].progress,
+                        rules.stored_counted(self._progress[key]),
+                        self._progress[key].completed_at,
+                        self._progress[key].rewarded_by,
+                    )
+                    for key in sorted(self._changed)
+                ],
+            ),
+            (models.DELETE_RUN, sorted(self._swallowed)),
+            (
+                models.UPSERT_RUN,
+                [
+                    (new_id(), *key, run.last_period, run.streak_count)
+                    for key, run in sorted(self._changed_runs.items())
+                ],
+            ),
+            (
+                models.ADD_TO_TOTAL,
+                [(new_id(), *key, *total, 0) for key, total in sorted(self._totals.items())],
+            ),
+            (
+                models.TAKE_FROM_TOTAL,
+                [(0, 0, change, *key) for key, change in sorted(self._less_kept.items())],
+            ),
+        ]
 
 
-async def counting(member_ids: Iterable[int], days: Iterable[LocalDay]) -> Counting:
-    """Open the challenges of the members for counting purchases of the local days.
+def counting_asked(member_ids: Collection[int], days: Iterable[LocalDay]) -> list[Asked]:
+    """What `counting` takes the answers to, for purchases of the local days."""
+    if not member_ids:
+        return []
+    wanted = set(days)
+    starts = {rules.period_start(period, day) for period in rules.Period for day in wanted}
+    first = min(rules.previous_period_start(p, min(starts)) for p in rules.Period)
+    last = max(rules.next_period_start(p, max(starts)) for p in rules.Period)
+    return [models.progress_asked(member_ids, starts), models.runs_asked(member_ids, first, last)]
 
-    The members' ledger accounts are locked by the caller.
-    """
-    members, wanted = list(member_ids), set(days)
+
+def counting(answers: Sequence[Sequence[sql.Row]]) -> Counting:
+    """Open the challenges of members for counting purchases, of the answers to `counting_asked`,
+    which is asked once the members' ledger accounts are locked."""
     progress: dict[tuple[int, str, LocalDay], Progress] = {}
     kept: dict[tuple[int, str], int] = {}
     runs: dict[tuple[int, str], list[Run]] = {}
-    if members:
-        starts = {rules.period_start(period, day) for period in rules.Period for day in wanted}
-        for row in await models.progress_rows(members, starts):
-            if row[4] == models.KEPT:
-                kept[row[0], row[1]] = row[3]
-                continue
-            counted = rules.read_counted(row[4])
-            progress[row[0], row[1], row[2]] = Progress(row[3], counted, row[5], row[6])
-        first = min(rules.previous_period_start(p, min(starts)) for p in rules.Period)
-        last = max(rules.next_period_start(p, max(starts)) for p in rules.Period)
-        for row in await models.runs_touching(members, first, last):
-            runs.setdefault((row[0], row[1]), []).append(Run(*row[2:]))
+    found, touched = (*answers, (), ())[:2]
+    for row in found:
+        if row[4] == models.KEPT:
+            kept[row[0], row[1]] = row[3]
+            continue
+        counted = rules.read_counted(row[4])
+        progress[row[0], row[1], row[2]] = Progress(row[3], counted, row[5], row[6])
+    for row in touched:
+        runs.setdefault((row[0], row[1]), []).append(Run(*row[2:]))
     return Counting(progress, runs, kept)
 
 
@@ -222,54 +216,6 @@ async def progress_on(
         ]
         for member_id, programme, day in wanted
     ]
-
-
-async def standings(
-    member_ids: Iterable[int], programme: Programme, today: LocalDay
-) -> dict[int, list[Standing]]:
-    """How the members stand in each of the programme's challenges today; one statement."""
-    members = list(member_ids)
-    challenges = rules.challenges_of(programme)
-    starts = {c.key: rules.period_start(c.period, today) for c in challenges}
-    runs_since = min(rules.previous_period_start(c.period, starts[c.key]) for c in challenges)
-    rows = await models.standing(members, starts.values(), runs_since)
-    by_member: dict[int, list[sql.Row]] = {member_id: [] for member_id in members}
-    for row in rows:
-        by_member[row[1]].append(row)
-    return {
-        member_id: [
-            _standing(challenge, starts[challenge.key], own, today) for challenge in challenges
-        ]
-        for member_id, own in by_member.items()
-    }
-
-
-def _standing(
-    challenge: Challenge, start: LocalDay, rows: Sequence[sql.Row], today: LocalDay
-) -> Standing:
-    own = [row for row in rows if row[2] == challenge.key]
-    progress = next((row for row in own if row[0] == "progress" and row[3] == start), None)
-    total = next((row for row in own if row[0] == "total"), None)
-    runs = [Run(row[3], row[4], row[5]) for row in own if row[0] == "run"]
-    streak = challenge.streak and StreakStanding(
-        current=rules.current_streak(challenge, runs, today),
-        target=challenge.streak.periods,
-        reward_points=challenge.streak.reward_points,
-        completions=total[5] if total else 0,
-    )
-    return Standing(
-        key=challenge.key,
-        metric=challenge.metric,
-        period=challenge.period,
-        progress=progress[4] if progress else 0,
-        target=challenge.target,
-        reward_points=challenge.reward_points,
-        period_start=start,
-        next_period_start=rules.next_period_start(challenge.period, start),
-        completed_at=progress[7] if progress else None,
-        completions=total[4] if total else 0,
-        streak=streak or None,
-    )
 
 
 def periods_of(programme: Programme, day: LocalDay) -> tuple[LocalDay, LocalDay]:

@@ -2,7 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.edge.http_errors import header_of, refuse
+from server.edge import headers
+from server.edge.http_errors import refuse
 from server.edge.refusing import RequestRefused
 
 MAXIMUM_BODY_BYTES = 1_000_000
@@ -24,7 +25,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = header_of(scope, b"content-length")
+        declared = headers.texts(scope).get("content-length")
         if declared and declared.isdecimal() and int(declared) > MAXIMUM_BODY_BYTES:
             await refuse(_too_large(int(declared)), scope, receive, send)
             return

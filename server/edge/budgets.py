@@ -5,8 +5,7 @@ A caller is an account or a key; nobody known is told apart by the address. What
 is the debt: who owes nothing takes no memory, so that nobody is forgotten who still owes something.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +85,16 @@ class _Debts:
     def __len__(self) -> int:
         return len(self._owed)
 
+    def spend(self, caller: str, cost: int, now: Instant) -> int:
+        """Take the cost from the caller's budget if it is there; what is left then. If that is less
+        than nothing, nothing was taken."""
+        account = self._account(caller, now)
+        owed = self._owed_by(account, now)
+        left = self._allowance.maximum - -(-owed // _PARTS) - cost
+        if left >= 0:
+            self._owed[account] = owed + cost * _PARTS, now
+        return left
+
     def left(self, caller: str, now: Instant) -> int:
         """What is left of the caller's budget, in whole points."""
         owed = self._owed_by(self._account(caller, now), now)
@@ -147,6 +156,8 @@ class Budgets:
     def check_variables(self, context: Context, variables: Mapping[str, Any]) -> None:
         """Raise RequestRefused if the variables' values are more than the caller may send, or nest
         too deeply."""
+        if not variables:
+            return
         allowance = self._allowances[context.principal.kind]
         scanning.check_variables(variables, VariableLimits(values=allowance.values))
 
@@ -174,11 +185,10 @@ class Budgets:
             )
         now = clock.system_now()
         debts = self._debts[kind]
-        left = debts.left(context.caller, now)
-        if cost > left:
-            raise self._throttled(allowance, requested=cost, left=left)
-        debts.add(context.caller, cost, now)
-        return Taken(cost, left - cost, allowance.maximum, allowance.refill_per_second)
+        left = debts.spend(context.caller, cost, now)
+        if left < 0:
+            raise self._throttled(allowance, requested=cost, left=left + cost)
+        return Taken(cost, left, allowance.maximum, allowance.refill_per_second)
 
     def charge(self, context: Context, cost: int) -> None:
         """Take the cost of work that is done before anything may be known of an operation: all
@@ -211,13 +221,27 @@ class Budgets:
             seconds=retry,
         )
 
-    @contextmanager
-    def running(self, context: Context) -> Iterator[None]:
+    def running(self, context: Context) -> "_Running":
         """Within the block one more of the caller's operations runs.
 
-        Raises RequestRefused (429) if too many do.
+        To enter it raises RequestRefused (429) if too many do.
         """
-        caller, allowed = context.caller, self._allowances[context.principal.kind].concurrent
+        allowed = self._allowances[context.principal.kind].concurrent
+        return _Running(self._running, context.caller, allowed)
+
+
+class _Running:
+    """A block, entered once."""
+
+    __slots__ = ("_allowed", "_caller", "_running")
+
+    def __init__(self, running: dict[str, int], caller: str, allowed: int) -> None:
+        self._running = running
+        self._caller = caller
+        self._allowed = allowed
+
+    def __enter__(self) -> None:
+        caller, allowed = self._caller, self._allowed
         count = self._running.get(caller, 0) + 1
         if count > allowed:
             raise RequestRefused(
@@ -229,10 +253,9 @@ class Budgets:
                 allowed=allowed,
             )
         self._running[caller] = count
-        try:
-            yield
-        finally:
-            if self._running[caller] == 1:
-                del self._running[caller]
-            else:
-                self._running[caller] -= 1
+
+    def __exit__(self, *_raised: object) -> None:
+        if self._running[self._caller] == 1:
+            del self._running[self._caller]
+        else:
+            self._running[self._caller] -= 1

@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 import msgspec
 
+from server.edge.answers import Answer
 from server.edge.context import Context
-from server.edge.executing import Answer
 from server.principal import PrincipalKind
 
 SHARED_SECONDS = 60
@@ -20,7 +20,7 @@ def cacheable(answer: Answer, context: Context, if_none_match: str | None) -> An
     What an operation costs its caller is no part of what is compared, nor of a shared answer.
     Answers with errors are kept by nobody.
     """
-    if "errors" in answer.body:
+    if answer.has_errors:
         return answer
     is_shared = context.principal.kind is PrincipalKind.ANONYMOUS
     body = {"data": answer.body["data"]}

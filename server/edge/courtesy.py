@@ -5,8 +5,6 @@ milliseconds in which nothing else happens, and each operation under way would w
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 PATIENCE_SECONDS = 0.008
 """How long a new document gives way at most, so that it's still answered at once."""
@@ -20,18 +18,21 @@ class Courtesy:
         self._running = 0
         self._waiting: set[asyncio.Future[None]] = set()
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> "_Running":
         """Within the block an operation runs that others give way to."""
+        return _Running(self)
+
+    def begin(self) -> None:
+        """One more runs."""
         self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                for waiting in self._waiting:
-                    if not waiting.done():
-                        waiting.set_result(None)
+
+    def end(self) -> None:
+        """One less does."""
+        self._running -= 1
+        if not self._running:
+            for waiting in self._waiting:
+                if not waiting.done():
+                    waiting.set_result(None)
 
     async def give_way(self) -> None:
         """Wait until no such operation runs, but not for long."""
@@ -46,3 +47,18 @@ class Courtesy:
             pass
         finally:
             self._waiting.discard(waiting)
+
+
+class _Running:
+    """A block, entered once."""
+
+    __slots__ = ("_courtesy",)
+
+    def __init__(self, courtesy: Courtesy) -> None:
+        self._courtesy = courtesy
+
+    def __enter__(self) -> None:
+        self._courtesy.begin()
+
+    def __exit__(self, *_raised: object) -> None:
+        self._courtesy.end()

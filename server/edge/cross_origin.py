@@ -1,10 +1,13 @@
 """Which pages may call: those of this server and of the listed origins, and programs, which say no
 origin."""
 
+from functools import lru_cache
+
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.edge import headers
 from server.edge.http_errors import refuse
 from server.edge.origins import Origins
 from server.edge.refusing import RequestRefused
@@ -28,17 +31,13 @@ PREFLIGHT_SECONDS = 7_200
 
 def is_allowed(scope: Scope, origins: Origins) -> bool:
     """Whether the request or the WebSocket handshake may come from where it says."""
-    said = _headers(scope, b"origin")
-    if len(said) > 1:
+    said = headers.texts(scope)
+    origin = said.get("origin")
+    if origin is None:
+        return True
+    if headers.count(scope, "origin") > 1:
         return False
-    hosts = _headers(scope, b"host")
-    return origins.allow(
-        said[0] if said else None, scheme=scope["scheme"], host=hosts[0] if hosts else ""
-    )
-
-
-def _headers(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for found, value in scope["headers"] if found == name]
+    return origins.allow(origin, scheme=scope["scheme"], host=said.get("host", ""))
 
 
 class CrossOrigin:
@@ -64,33 +63,48 @@ class CrossOrigin:
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
-        origin = next(iter(_headers(scope, b"origin")), None)
+        origin = headers.texts(scope).get("origin")
         if origin and scope["method"] == "OPTIONS" and _is_preflight(scope):
             await _preflight(origin)(scope, receive, send)
             return
 
         async def send_shared(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.add_vary_header("Origin")
+                _vary_by_origin(message)
                 if origin:
-                    headers["Access-Control-Allow-Origin"] = origin
-                    headers["Access-Control-Expose-Headers"] = ", ".join(EXPOSED_HEADERS)
+                    shared = MutableHeaders(scope=message)
+                    shared["Access-Control-Allow-Origin"] = origin
+                    shared["Access-Control-Expose-Headers"] = ", ".join(EXPOSED_HEADERS)
             await send(message)
 
         await self._app(scope, receive, send_shared)
 
 
+def _vary_by_origin(message: Message) -> None:
+    sent = message["headers"]
+    places = [place for place, (name, _) in enumerate(sent) if name == b"vary"]
+    if len(places) == 1:
+        [place] = places
+        sent[place] = (b"vary", _and_origin(sent[place][1]))
+    else:
+        MutableHeaders(scope=message).add_vary_header("Origin")
+
+
+@lru_cache(maxsize=64)
+def _and_origin(vary: bytes) -> bytes:
+    return vary + b", Origin"
+
+
 def _is_preflight(scope: Scope) -> bool:
-    return bool(_headers(scope, b"access-control-request-method"))
+    return "access-control-request-method" in headers.texts(scope)
 
 
 def _preflight(origin: str) -> Response:
-    headers = {
+    allowing = {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Methods": ", ".join(METHODS),
         "Access-Control-Allow-Headers": ", ".join(REQUEST_HEADERS),
         "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
         "Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
     }
-    return Response(status_code=204, headers=headers)
+    return Response(status_code=204, headers=allowing)

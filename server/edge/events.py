@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from server.edge.answers import Answer
 from server.edge.authority import Authority
 from server.edge.context import Context
-from server.edge.executing import Answer, Operations, Planned
+from server.edge.executing import Operations, Planned
 from server.edge.http_errors import refuse
 from server.edge.media_types import EVENTS
 from server.edge.refusing import RequestRefused

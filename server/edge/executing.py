@@ -3,20 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from inspect import isawaitable
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import strawberry
 from graphql import ExecutionResult, GraphQLSchema
 from graphql.execution import Executor, create_source_event_stream, execute_root_selection_set
 
+from graphql_compiler import NotCovered, Outcome
+from server.edge.answers import Answer
 from server.edge.budgets import Budgets, Taken
+from server.edge.compiling import COMPILED, Compiler
 from server.edge.context import Context
 from server.edge.courtesy import Courtesy
 from server.edge.documents import Documents, PreparedDocument
+from server.edge.memory import Memory
 from server.edge.observing import note_operation
 from server.edge.permissions import Coordinate, first_denied, rules_of, stated
 from server.edge.planning import OperationPlan
@@ -31,8 +36,13 @@ PARTIAL_SUCCESS_STATUS = 294
 """Of a response with data and errors, as the GraphQL-over-HTTP specification recommends."""
 
 
+MAXIMUM_COERCION_ERRORS = 5
+"""How many of an operation's variables are told to be wrong at once."""
+
 WAITING_TIMES = 4
 """How many times as long what checks a password may take: it waits for its turn, doing nothing."""
+
+_Result = TypeVar("_Result")
 
 
 class Introspection(StrEnum):
@@ -73,15 +83,6 @@ class Planned:
         return self.plan.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response: its body by the GraphQL specification, and the HTTP status that fits it."""
-
-    body: dict[str, Any]
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
 def schema_of(schema: strawberry.Schema) -> GraphQLSchema:
     """The schema as GraphQL's own library sees it."""
     return schema._schema
@@ -97,10 +98,14 @@ class Operations:
         documents: Documents | None = None,
         budgets: Budgets | None = None,
         policy: Policy | None = None,
+        compiler: Compiler | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.schema = schema_of(schema)
         self._executor_class: type[Executor[Any]] = schema.execution_context_class
         self.documents = documents or Documents(self.schema)
+        self.compiler = compiler or Compiler(schema)
+        self.memory = Memory() if memory is None else memory
         self._courtesy = Courtesy()
         self._rules = rules_of(self.schema)
         self.budgets = budgets or Budgets()
@@ -160,17 +165,49 @@ class Operations:
             )
 
     async def answer(self, planned: Planned, context: Context) -> Answer:
-        """Run a query or a mutation, within the time limit. Raises RequestRefused."""
+        """The answer to a query or a mutation: from memory, if it is known to be the same still, or
+        by running it, within the time limit. Raises RequestRefused."""
+        key = self.memory.key(planned.prepared.sha256, planned.plan, planned.variables, context)
+        known = None if key is None else self.memory.find(key, context)
+        if known is not None:
+            return Answer(encoded=_encoded(known, planned.taken))
         with (
             self.budgets.running(context),
             self._courtesy.running() if planned.was_at_hand else nullcontext(),
             span("graphql.execute", **{"graphql.operation.type": planned.kind}),
         ):
-            executor = self._executor(planned, context)
-            result = await self._in_time(
-                lambda: _run(executor), times=WAITING_TIMES if planned.plan.secrets else 1
-            )
-        return self._shown(result, context, planned.taken)
+            outcome = await self._outcome(planned, context)
+        answer = self._told(outcome, context, planned.taken)
+        if key is not None and not answer.has_errors:
+            self.memory.keep(key, _data_of(outcome), context)
+        return answer
+
+    async def _outcome(self, planned: Planned, context: Context) -> Outcome | ExecutionResult:
+        times = WAITING_TIMES if planned.plan.secrets else 1
+        begun = self._begun(planned, context, is_kept=planned.was_at_hand)
+        return await self._in_time(begun, times=times) if isawaitable(begun) else begun
+
+    def _begun(
+        self, planned: Planned, context: Context, root: Any = None, *, is_kept: bool
+    ) -> Outcome | Awaitable[Outcome | ExecutionResult]:
+        """The operation's outcome, or what to await for it: compiled if it can be."""
+        context.asked, context.variables = planned.plan.asked, planned.variables
+        compiled = self.compiler.compiled(planned.prepared, planned.plan, is_kept=is_kept)
+        if compiled is not None:
+            try:
+                begun = compiled.run(
+                    context,
+                    planned.variables,
+                    root=root,
+                    hide_suggestions=not self.policy.may_introspect(context.principal),
+                    max_coercion_errors=MAXIMUM_COERCION_ERRORS,
+                )
+            except NotCovered as error:  # nothing has run yet
+                self.compiler.counts[error.reason] += 1
+            else:
+                self.compiler.counts[COMPILED] += 1
+                return begun
+        return _run(self._executor(planned, context, root))
 
     async def events(
         self, planned: Planned, context: Context, renewed: Callable[[], Awaitable[Context]]
@@ -198,9 +235,9 @@ class Operations:
     ) -> Answer:
         """One event's response; apart, so that nothing of it is kept until the next one."""
         fresh = await renewed()
-        run = partial(_run, self._executor(planned, fresh, event))
-        result = await self._in_time(partial(delivered, event, run))
-        return self._shown(result, fresh, None)
+        run = partial(self._begun, planned, fresh, event, is_kept=True)
+        outcome = await self._in_time(delivered(event, run))
+        return self._told(outcome, fresh, None)
 
     def _executor(self, planned: Planned, context: Context, root: Any = None) -> Executor[Any]:
         built = self._executor_class.build(
@@ -211,20 +248,18 @@ class Operations:
             raw_variable_values=dict(planned.variables),
             operation_name=planned.plan.name,
             hide_suggestions=not self.policy.may_introspect(context.principal),
-            max_coercion_errors=5,
+            max_coercion_errors=MAXIMUM_COERCION_ERRORS,
         )
         if isinstance(built, list):
             raise DocumentRefused("BAD_USER_INPUT", built, status=422)
         return built
 
-    async def _in_time(
-        self, run: Callable[[], Awaitable[ExecutionResult]], *, times: int = 1
-    ) -> ExecutionResult:
+    async def _in_time(self, running: Awaitable[_Result], *, times: int = 1) -> _Result:
         limit_milliseconds = times * self.policy.time_limit_milliseconds
         limit = asyncio.timeout(limit_milliseconds / 1000)
         try:
             async with limit:
-                return await run()
+                return await running
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -236,17 +271,32 @@ class Operations:
                 extensions={"allowed": limit_milliseconds},
             ) from None
 
-    def _shown(self, result: ExecutionResult, context: Context, taken: Taken | None) -> Answer:
-        body: dict[str, Any] = {"data": result.data}
-        status = 200
-        if result.errors:
-            body["errors"] = shown_errors(
-                result.errors, context.language, request_id=context.request_id
-            )
-            status = PARTIAL_SUCCESS_STATUS
+    def _told(
+        self, outcome: Outcome | ExecutionResult, context: Context, taken: Taken | None
+    ) -> Answer:
+        if isinstance(outcome, Outcome) and outcome.is_refused:
+            raise DocumentRefused("BAD_USER_INPUT", outcome.errors, status=422)
+        if not outcome.errors:
+            return Answer(encoded=_encoded(_data_of(outcome), taken))
+        shown = shown_errors(outcome.errors, context.language, request_id=context.request_id)
+        body: dict[str, Any] = {"data": msgspec.Raw(_data_of(outcome)), "errors": shown}
         if taken is not None:
             body["extensions"] = {"cost": taken.shown}
-        return Answer(body, status)
+        return Answer(body, PARTIAL_SUCCESS_STATUS)
+
+
+def _data_of(outcome: Outcome | ExecutionResult) -> bytes:
+    """The JSON of the outcome's data."""
+    if isinstance(outcome, ExecutionResult):
+        return msgspec.json.encode(outcome.data)
+    assert outcome.data is not None, "only a refused operation has none"
+    return outcome.data
+
+
+def _encoded(data: bytes, taken: Taken | None) -> bytes:
+    if taken is None:
+        return b'{"data":%b}' % data
+    return b'{"data":%b,"extensions":{"cost":%b}}' % (data, msgspec.json.encode(taken.shown))
 
 
 def _denied(denied: Coordinate, principal: Principal) -> RequestRefused:

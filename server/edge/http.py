@@ -6,29 +6,29 @@ the request, whichever JSON media type the caller takes.
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
+from functools import lru_cache
+from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from server import clock
 from server.clock import Instant
-from server.edge import caching, events, media_types, requests
+from server.edge import caching, events, headers, media_types, replies, requests
+from server.edge.answers import Answer
 from server.edge.authority import Authority, Identify, Watch, nothing_to_watch
 from server.edge.client_address import limited_address
 from server.edge.context import Context
-from server.edge.documents import PersistedQueryNotFound
 from server.edge.events import EventStream
-from server.edge.executing import PARTIAL_SUCCESS_STATUS, Answer, Operations, Planned
-from server.edge.media_types import LEGACY, RESPONSE, Accepted
+from server.edge.executing import Operations, Planned
+from server.edge.media_types import LONGEST_REMEMBERED, Accepted
 from server.edge.metrics import Metrics
 from server.edge.observing import observing
 from server.edge.refusing import RequestRefused
+from server.edge.replies import Reply
 from server.edge.reporting import report
 from server.edge.request_log import REQUEST_ID_HEADER, log_operation, request_id
 from server.edge.requests import GraphQLRequest
@@ -39,16 +39,11 @@ from server.principal import ANONYMOUS, Principal
 from server.principal import Scope as KeyScope
 
 SIMULATED_TIME_HEADER = "Laurel-Simulated-Time"
+_SIMULATED_TIME = SIMULATED_TIME_HEADER.lower()
+_REQUEST_ID = REQUEST_ID_HEADER.lower()
 
 _LATEST_SIMULATED = clock.instant_of(datetime(9000, 1, 1, tzinfo=UTC))
 """So that everything that is reckoned from it still lies within the calendar."""
-
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Vary": "Accept, Accept-Language, Authorization",
-}
-"""Answers hold tokens and what is a member's own: nobody on the way keeps them."""
 
 Authenticate = Callable[[str | None], Awaitable[Principal]]
 """From an Authorization header to the caller; raises Unauthenticated."""
@@ -75,8 +70,8 @@ def context_of(
 ) -> Context:
     """The context of a request with these headers: in the language that it asks for, if there are
     texts in it, or else in the member's own."""
-    asked = asked_language(headers.get("accept-language"))
-    own = language_of_locale(principal.locale or "")
+    asked = _asked_language(headers.get("accept-language"))
+    own = _language_of_locale(principal.locale or "")
     return Context(
         principal=principal,
         language=asked or own,
@@ -86,12 +81,56 @@ def context_of(
     )
 
 
+_language_of_locale = lru_cache(maxsize=256)(language_of_locale)
+_known_language = lru_cache(maxsize=256)(asked_language)
+
+
+def _asked_language(header: str | None) -> str | None:
+    if header is None or len(header) <= LONGEST_REMEMBERED:
+        return _known_language(header)
+    return asked_language(header)
+
+
 @dataclass(slots=True)
 class _Asked:
-    """What is known of a request before it is executed."""
+    """One request, as far as it is known."""
 
+    method: str
+    headers: Mapping[str, str]
+    query_string: bytes
+    receive: Receive
     takes: Accepted
-    context: Context  # of nobody known, until the caller is
+    address: str
+    request_id: str
+    _context: Context | None = None
+
+    @property
+    def context(self) -> Context:
+        """The request's context: of nobody known, until the caller is."""
+        if self._context is None:
+            self.called_by(ANONYMOUS)
+        assert self._context is not None
+        return self._context
+
+    def called_by(self, principal: Principal) -> Context:
+        """The caller is known: the request's context from now on."""
+        self._context = context_of(
+            principal, self.headers, address=self.address, request_id=self.request_id
+        )
+        return self._context
+
+
+def _asked(scope: Scope, receive: Receive) -> _Asked:
+    sent = headers.texts(scope)
+    return _Asked(
+        scope["method"],
+        sent,
+        scope["query_string"],
+        receive,
+        media_types.accepted(sent.get("accept")),
+        limited_address(scope),
+        request_id(sent.get(_REQUEST_ID)),
+    )
 
 
 class GraphQLEndpoint:
@@ -123,19 +162,10 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         start_ns = time.perf_counter_ns()
-        request = Request(scope, receive)
-        asked = _Asked(
-            media_types.accepted(request.headers.get("accept")),
-            context_of(
-                ANONYMOUS,
-                request.headers,
-                address=limited_address(scope),
-                request_id=request_id(request.headers.get(REQUEST_ID_HEADER)),
-            ),
-        )
-        with observing() as observed, request_span("graphql", request.headers) as traced:
+        asked = _asked(scope, receive)
+        with observing() as observed, request_span("graphql", asked.headers) as traced:
             try:
-                response = await self._answered(request, asked)
+                response = await self._answered(asked)
                 observed.is_answered = True
             finally:
                 taken_ns = time.perf_counter_ns() - start_ns
@@ -152,38 +182,34 @@ class GraphQLEndpoint:
             )
         await response(scope, receive, send)
 
-    async def _answered(self, request: Request, asked: "_Asked") -> Response | EventStream:
+    async def _answered(self, asked: _Asked) -> Reply | EventStream:
         takes = asked.takes
         try:
             if takes.preferred is None and not takes.takes_events:
                 raise RequestRefused("NOT_ACCEPTABLE", "request.not_acceptable", status=406)
             with span("authenticate"):
-                principal = await self._caller(request)
-            simulated_at = self._simulated_time(request, principal)
-            with nullcontext() if simulated_at is None else clock.moved_to(simulated_at):
-                asked.context = context_of(
-                    principal,
-                    request.headers,
-                    address=asked.context.address,
-                    request_id=asked.context.request_id,
-                )
-                answer = await self._executed(request, asked)
+                principal = await self._caller(asked)
+            if _SIMULATED_TIME not in asked.headers:
+                answer = await self._executed(asked, asked.called_by(principal))
+            else:
+                with clock.moved_to(self._simulated_time(asked, principal)):
+                    answer = await self._executed(asked, asked.called_by(principal))
         except RequestRefused as refused:
-            return _refusal(refused, takes, asked.context)
+            return replies.refusal(refused, takes, asked.context)
         except Exception as error:
             context = asked.context
             fault = report(
                 error, request_id=context.request_id, where="request", language=context.language
             )
             status = 503 if fault.code == "UNAVAILABLE" else 500
-            return _response(Answer({"errors": [fault.shown]}, status), takes, context)
+            return replies.reply_of(Answer({"errors": [fault.shown]}, status), takes, context)
         if isinstance(answer, EventStream):
             return answer
-        return _response(answer, takes, asked.context)
+        return replies.reply_of(answer, takes, asked.context)
 
-    async def _caller(self, request: Request) -> Principal:
+    async def _caller(self, asked: _Asked) -> Principal:
         try:
-            return await self._authenticate(request.headers.get("authorization"))
+            return await self._authenticate(asked.headers.get("authorization"))
         except Unauthenticated:
             raise RequestRefused(
                 "UNAUTHENTICATED",
@@ -192,35 +218,35 @@ class GraphQLEndpoint:
                 headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
             ) from None
 
-    async def _executed(self, request: Request, asked: "_Asked") -> Answer | EventStream:
-        takes, context = asked.takes, asked.context
-        wanted = await _wanted(request)
+    async def _executed(self, asked: _Asked, context: Context) -> Answer | EventStream:
+        takes = asked.takes
+        wanted = await _wanted(asked)
 
         def allows(kind: str) -> None:
-            if kind == "mutation" and request.method != "POST":
+            if kind == "mutation" and asked.method != "POST":
                 raise _not_allowed("POST")
-            if kind == "subscription" and (not takes.takes_events or request.method == "HEAD"):
+            if kind == "subscription" and (not takes.takes_events or asked.method == "HEAD"):
                 raise RequestRefused("SUBSCRIPTION_OVER_HTTP", "request.subscription", status=406)
 
         try:
             planned = await self._operations.planned(wanted, context, allows=allows)
             if planned.kind == "subscription":
-                return self._subscription(request, planned, context)
+                return self._subscription(asked, planned, context)
             answer = await self._operations.answer(planned, context)
         except RequestRefused as refused:
             if not (takes.prefers_events and events.is_told_as_event(refused)):
                 raise
             told = Answer({"errors": refused.errors(context.language)})
-            return self._stream(events.one(told), self._authority(request, context), context)
+            return self._stream(events.one(told), self._authority(asked, context), context)
         if takes.prefers_events:
-            return self._stream(events.one(answer), self._authority(request, context), context)
-        if request.method != "POST" and planned.prepared.is_trusted:
-            return caching.cacheable(answer, context, request.headers.get("if-none-match"))
+            return self._stream(events.one(answer), self._authority(asked, context), context)
+        if asked.method != "POST" and planned.prepared.is_trusted:
+            return caching.cacheable(answer, context, asked.headers.get("if-none-match"))
         return answer
 
-    def _authority(self, request: Request, context: Context) -> Authority:
+    def _authority(self, asked: _Asked, context: Context) -> Authority:
         identify = identified_by(self._authenticate)
-        shown = request.headers.get("authorization")
+        shown = asked.headers.get("authorization")
         return Authority(
             context,
             shown,
@@ -229,8 +255,8 @@ class GraphQLEndpoint:
             recheck_seconds=self._streams.limits.recheck_seconds,
         )
 
-    def _subscription(self, request: Request, planned: Planned, context: Context) -> EventStream:
-        authority = self._authority(request, context)
+    def _subscription(self, asked: _Asked, planned: Planned, context: Context) -> EventStream:
+        authority = self._authority(asked, context)
         answers = events.subscribed(self._operations, planned, context, authority, self._streams)
         return self._stream(answers, authority, context)
 
@@ -242,22 +268,19 @@ class GraphQLEndpoint:
             authority,
             self._streams,
             headers={
-                **_HEADERS,
+                **replies.HEADERS,
                 "Content-Language": context.language,
                 REQUEST_ID_HEADER: context.request_id,
             },
         )
 
-    def _simulated_time(self, request: Request, principal: Principal) -> Instant | None:
-        value = request.headers.get(SIMULATED_TIME_HEADER)
-        if value is None:
-            return None
+    def _simulated_time(self, asked: _Asked, principal: Principal) -> Instant:
         if not self._accepts_simulated_time:
             raise _time_refused("request.simulated_time_off")
         if KeyScope.SIMULATE_TIME not in principal.scopes:
             raise _time_refused("request.simulated_time_scope")
         try:
-            instant = clock.instant_of(datetime.fromisoformat(value))
+            instant = clock.instant_of(datetime.fromisoformat(asked.headers[_SIMULATED_TIME]))
         except (ValueError, OverflowError):
             instant = Instant(-1)
         if not 0 <= instant < _LATEST_SIMULATED:
@@ -275,25 +298,38 @@ def _not_allowed(allow: str) -> RequestRefused:
     )
 
 
-async def _wanted(request: Request) -> GraphQLRequest:
-    if request.method in ("GET", "HEAD"):
-        return requests.read(_parameters(request))
-    if request.method == "POST":
-        return requests.read(await _body(request))
+async def _wanted(asked: _Asked) -> GraphQLRequest:
+    if asked.method == "POST":
+        return requests.read(await _body(asked))
+    if asked.method in ("GET", "HEAD"):
+        return requests.read(_parameters(asked))
     raise _not_allowed("GET, HEAD, POST")
 
 
-async def _body(request: Request) -> object:
-    is_plain = request.headers.get("content-encoding", "identity").strip().lower() == "identity"
-    if not is_plain or not media_types.is_json(request.headers.get("content-type", "")):
+async def _body(asked: _Asked) -> object:
+    sent = asked.headers
+    is_plain = sent.get("content-encoding", "identity").strip().lower() == "identity"
+    if not is_plain or not media_types.is_json(sent.get("content-type", "")):
         raise RequestRefused("UNSUPPORTED_MEDIA_TYPE", "request.media_type", status=415)
-    return _decoded(await request.body())
+    return _decoded(await _received(asked.receive))
 
 
-def _parameters(request: Request) -> dict[str, object]:
-    given: dict[str, object] = {
-        name: value for name, value in request.query_params.items() if value != ""
-    }
+async def _received(receive: Receive) -> bytes:
+    """The whole body, most often in one piece."""
+    pieces: list[bytes] = []
+    has_more = True
+    while has_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        has_more = message.get("more_body", False)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _parameters(asked: _Asked) -> dict[str, object]:
+    sent = parse_qsl(asked.query_string.decode("latin-1"), keep_blank_values=True)
+    given: dict[str, object] = {name: value for name, value in dict(sent).items() if value != ""}
     for name in ("variables", "extensions"):
         if name in given:
             given[name] = _decoded(str(given[name]))
@@ -305,35 +341,3 @@ def _decoded(data: str | bytes) -> object:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise RequestRefused("BAD_REQUEST", "request.json") from None
-
-
-def _refusal(refused: RequestRefused, takes: Accepted, context: Context) -> Response:
-    answer = Answer({"errors": refused.errors(context.language)}, refused.status)
-    response = _response(answer, takes, context)
-    if isinstance(refused, PersistedQueryNotFound) and LEGACY in takes.media_types:
-        # Apollo's clients ask for both media types, and not all of them read another status.
-        response.status_code = HTTPStatus.OK
-        response.headers["Content-Type"] = f"{LEGACY}; charset=utf-8"
-    response.headers.update(refused.headers)
-    return response
-
-
-def _response(answer: Answer, takes: Accepted, context: Context) -> Response:
-    """The answer in the caller's media type; only what succeeded is told as plain JSON."""
-    media_type = takes.preferred or RESPONSE
-    is_success = "data" in answer.body or answer.status == HTTPStatus.NOT_MODIFIED
-    status = answer.status
-    if media_type == LEGACY:
-        status = 200 if status == PARTIAL_SUCCESS_STATUS else status
-        media_type = LEGACY if is_success else RESPONSE
-    return Response(
-        b"" if status == HTTPStatus.NOT_MODIFIED else msgspec.json.encode(answer.body),
-        status,
-        {
-            **_HEADERS,
-            "Content-Language": context.language,
-            REQUEST_ID_HEADER: context.request_id,
-            "Content-Type": f"{media_type}; charset=utf-8",
-            **answer.headers,
-        },
-    )

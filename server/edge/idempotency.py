@@ -9,7 +9,7 @@ guessing what was sent.
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -19,9 +19,11 @@ from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
 from server import clock
+from server.clock import Instant
 from server.edge.observing import note_repetition
 from server.errors import IdempotencyConflict, InvalidInput, phrase
 from server.storage import sql
+from server.storage.exchange import Asked
 from server.storage.fields import IdField, InstantField
 from server.storage.ids import new_id
 from server.storage.secrets import shared_secret
@@ -44,12 +46,15 @@ class IdempotencyRecord(Model):
         unique_together = (("scope", "key"),)
 
 
+_COLUMNS = "id, scope, key, content_hash, answer, recorded_at"
+INSERT = sql.insert("idempotency_records", _COLUMNS)
 _CLAIM = sql.insert(
     "idempotency_records",
-    "id, scope, key, content_hash, answer, recorded_at",
+    _COLUMNS,
     otherwise="ON CONFLICT (scope, key) DO NOTHING",
 )
 _FIND = "SELECT content_hash, answer FROM idempotency_records WHERE scope = $1 AND key = $2"
+_FIND_MANY = "SELECT scope, key, content_hash, answer FROM idempotency_records WHERE scope = $1"
 _ANSWER = "UPDATE idempotency_records SET answer = $1 WHERE id = $2"
 
 MAXIMUM_KEY_LENGTH = 255
@@ -104,6 +109,39 @@ async def _keyed_hash(context: bytes, message: bytes) -> str:
     return hmac.digest(await shared_secret(_SECRET), context + message, "sha256").hex()
 
 
+def check_key(key: str) -> None:
+    """Raise InvalidInput for a key that is empty, too long or not printable."""
+    if not 1 <= len(key) <= MAXIMUM_KEY_LENGTH or not key.isprintable():
+        raise InvalidInput(
+            "idempotency.key",
+            path=("input", "idempotencyKey"),
+            value=key,
+            accepted=phrase("accepted.idempotency_key", maximum=MAXIMUM_KEY_LENGTH),
+        )
+
+
+def records_asked(uses: Iterable[tuple[str, str]]) -> list[Asked]:
+    """What asks for (scope, key, content hash, answer) of the uses of keys, each a (scope, key),
+    that have been answered; one question for each scope."""
+    keys: dict[str, list[str]] = {}
+    for scope, key in uses:
+        keys.setdefault(scope, []).append(key)
+    asked: list[Asked] = []
+    for scope, used in sorted(keys.items()):
+        values = sql.padded(used)
+        wanted = sql.placeholders(len(values), 2)
+        asked.append((f"{_FIND_MANY} AND key IN ({wanted})", (scope, *values)))
+    return asked
+
+
+def record(
+    scope: str, key: str, content: str, answer: msgspec.Struct, recorded_at: Instant
+) -> sql.Row:
+    """The values of INSERT for an answered use of a key."""
+    encoded = msgspec.json.encode(answer).decode()
+    return (new_id(), scope, key, content, encoded, recorded_at)
+
+
 async def once(
     *,
     scope: str,
@@ -118,13 +156,7 @@ async def once(
     the first and gets its answer. Raises IdempotencyConflict if the key was used with other
     content, and InvalidInput for a key that is empty, too long or not printable.
     """
-    if not 1 <= len(key) <= MAXIMUM_KEY_LENGTH or not key.isprintable():
-        raise InvalidInput(
-            "idempotency.key",
-            path=("input", "idempotencyKey"),
-            value=key,
-            accepted=phrase("accepted.idempotency_key", maximum=MAXIMUM_KEY_LENGTH),
-        )
+    check_key(key)
 
     async def attempt() -> _Result:
         async with sql.transaction():

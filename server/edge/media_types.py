@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 RESPONSE = "application/graphql-response+json"
 LEGACY = "application/json"
@@ -13,23 +14,27 @@ _RANGE = re.compile(
 _WEIGHT = re.compile(r";\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+LONGEST_REMEMBERED = 256
+"""What programs send is shorter; whoever sends longer headers has them read each time."""
+
+
+@dataclass(frozen=True)
 class Accepted:
     """What the caller takes."""
 
     media_types: tuple[str, ...]  # of ours, the preferred first; empty if it takes none
 
-    @property
+    @cached_property
     def preferred(self) -> str | None:
         """The best of them for an answer that is not a stream."""
         return next((one for one in self.media_types if one != EVENTS), None)
 
-    @property
+    @cached_property
     def takes_events(self) -> bool:
         """Whether it takes a stream of events."""
         return EVENTS in self.media_types
 
-    @property
+    @cached_property
     def prefers_events(self) -> bool:
         """Whether it takes every answer as a stream of events sooner than as JSON."""
         return self.media_types[:1] == (EVENTS,)
@@ -37,6 +42,12 @@ class Accepted:
 
 def accepted(header: str | None) -> Accepted:
     """What an Accept header takes; without one, anything."""
+    if header is None or len(header) <= LONGEST_REMEMBERED:
+        return _known_accepted(header)
+    return _accepted(header)
+
+
+def _accepted(header: str | None) -> Accepted:
     if header is None or not header.strip():
         return Accepted((LEGACY, RESPONSE))
     weights: dict[str, tuple[int, int, int]] = {}
@@ -52,6 +63,9 @@ def accepted(header: str | None) -> Accepted:
                 weights[media_type] = (weight, -place, specificity)
     taken = [one for one in weights if weights[one][0] > 0]
     return Accepted(tuple(sorted(taken, key=lambda one: weights[one][:2], reverse=True)))
+
+
+_known_accepted = lru_cache(maxsize=256)(_accepted)
 
 
 def _thousandths(weight: str) -> int:
@@ -71,6 +85,10 @@ def _specificity(offered: str, media_type: str) -> int:
 
 def is_json(content_type: str) -> bool:
     """Whether a Content-Type is JSON in UTF-8, which it also is where it names no charset."""
+    return content_type == LEGACY or _is_json(content_type)
+
+
+def _is_json(content_type: str) -> bool:
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     for parameter in parameters:
         name, _, value = parameter.partition("=")

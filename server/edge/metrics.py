@@ -96,15 +96,21 @@ class Metrics:
             ("code",),
             registry=self.registry,
         )
+        # Looking a series up takes longer than counting; there are as many as of the registry.
+        self._known: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._audit = _Audit()
         self.registry.register(self._audit)
         ProcessCollector(registry=self.registry)
 
     def count(self, observed: Observed, *, seconds: float) -> None:
         """Count a request that has ended."""
-        operation = (observed.kind, observed.root_field)
-        self._requests.labels(*operation, observed.outcome.value).inc()
-        self._seconds.labels(*operation).observe(seconds)
+        labels = (observed.kind, observed.root_field, observed.outcome.value)
+        known = self._known.get(labels)
+        if known is None:
+            known = self._requests.labels(*labels), self._seconds.labels(*labels[:2])
+            self._known[labels] = known
+        known[0].inc()
+        known[1].observe(seconds)
         for code in observed.refusals:
             self._refusals.labels(code.value).inc()
         if observed.repetitions:

@@ -1,13 +1,14 @@
 """How a mutation writes: once for each idempotency key, in one transaction."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
 
 from server.edge import idempotency
 from server.edge.context import Info
+from server.edge.gathered_writes import GatheredWrites
 from server.edge.problems import problem_of
 from server.errors import DomainError
 
@@ -18,7 +19,36 @@ KEY_DESCRIPTION = (
 )
 """What the schema says of every `idempotencyKey`."""
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result", bound=msgspec.Struct)
+
+
+async def write_together(
+    info: Info,
+    input: Any,
+    *,
+    writes: GatheredWrites[_Item, _Result],
+    item: _Item,
+    apart: Iterable[Hashable],
+    alone: Callable[[], Awaitable[_Result]],
+    present: Callable[[_Result], Any],
+) -> Any:
+    """As `write_once`, but that concurrent requests are done together: `item` says what `writes`
+    is to do of this one, and `alone` does the same by itself. Requests that have one of `apart` in
+    common are not done at once."""
+    context = info.context
+    try:
+        answer = await writes.once(
+            scope=f"{context.principal.name}/{info.field_name}",
+            key=input.idempotency_key,
+            content=await idempotency.content_hash(input),
+            item=item,
+            apart=apart,
+            alone=alone,
+        )
+    except DomainError as error:
+        return problem_of(error, context.language)
+    return present(answer)
 
 
 async def write_once(

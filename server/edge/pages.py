@@ -73,16 +73,22 @@ def connected(
     *,
     has_next: bool,
     after: str | None,
+    with_edges: bool = True,
 ) -> _Connection:
-    """The page as a connection of these types; `shown` are the nodes with their positions."""
-    edges = [edge(cursor=cursor(position), node=node) for position, node in shown]
+    """The page as a connection of these types; `shown` are the nodes with their positions.
+
+    Where nobody asks for the edges, none are made.
+    """
+    edges: list[Any] = []
+    if with_edges:
+        edges = [edge(cursor=cursor(position), node=node) for position, node in shown]
     return connection(
         edges=edges,
         nodes=[node for _, node in shown],
         page_info=PageInfo(
             has_next_page=has_next,
             has_previous_page=after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+            start_cursor=cursor(shown[0][0]) if shown else None,
+            end_cursor=cursor(shown[-1][0]) if shown else None,
         ),
     )

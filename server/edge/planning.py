@@ -21,6 +21,7 @@ from graphql import (
     GraphQLUnionType,
     InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     VariableDefinitionNode,
     get_named_type,
@@ -28,7 +29,9 @@ from graphql import (
     is_list_type,
 )
 
+from server.edge.context import Asked
 from server.edge.estimating import CEILING, Estimate, Size, Sum, size_of
+from server.edge.fields import is_exact
 from server.edge.limits import SECRET_WEIGHT, DocumentLimits, exceeded
 from server.edge.permissions import Coordinate, deciding, rules_of
 from server.edge.sizing import PLAIN, FieldSize
@@ -60,7 +63,9 @@ class OperationPlan:
     fields: int
     aliases: int
     secrets: int  # fields that try a secret
-    asked: Sum
+    estimate: Sum
+    asked: Asked
+    is_exact: bool  # whether every field of it states when time alone changes it
 
     @property
     def kind(self) -> str:
@@ -79,7 +84,7 @@ class OperationPlan:
 
     def estimated(self, variables: Mapping[str, Any]) -> Estimate:
         """What it asks for with these variables, whether or not they fit; it costs something."""
-        asked = self.asked.estimated(variables)
+        asked = self.estimate.estimated(variables)
         return asked if asked.cost else Estimate(asked.nodes, 1)
 
     def cost(self, variables: Mapping[str, Any]) -> int:
@@ -158,6 +163,9 @@ class _Walk:
         self._declared: Mapping[str, VariableDefinitionNode] = {}
         self._roots: dict[str, None] = {}
         self._used: dict[str, set[Coordinate]] = {}
+        self._asked: set[Coordinate] = set()
+        self._firsts: dict[Coordinate, set[Size]] = {}
+        self._is_exact = True
         self._root = ""
         self._depth = self._aliases = self._secrets = self._introspected = 0
 
@@ -178,6 +186,11 @@ class _Walk:
             self._aliases,
             self._secrets,
             asked,
+            Asked(
+                frozenset(self._asked),
+                {field: frozenset(sizes) for field, sizes in self._firsts.items()},
+            ),
+            self._is_exact and operation.operation is OperationType.QUERY,
         )
 
     def _selected(self, selected: SelectionSetNode, place: _Place, into: Sum) -> None:
@@ -220,10 +233,14 @@ class _Walk:
         definition = self._planner.definition(place.parent, node.name.value)
         type_ = None if definition is None else get_named_type(definition.type)
         if place.introspected or node.name.value in _INTROSPECTION_FIELDS:
+            self._is_exact = False
             self._introspect(node, place, type_, depth)
             return
+        self._noted(node, definition, place)
         size = self._sized(node.name.value, definition, place)
         sliced = self._sliced(node, definition, size)
+        if sliced is not None and place.parent is not None and not _is_further_page(node):
+            self._firsts.setdefault((place.parent.name, node.name.value), set()).add(sliced)
         inner = Sum()
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType):
             inner = Sum(nodes=1, cost=1)
@@ -253,6 +270,14 @@ class _Walk:
             raise exceeded("TOO_DEEP", "request.depth", requested=place.depth + 1, allowed=allowed)
         self._depth = max(self._depth, place.depth + 1)
         return place.depth + 1
+
+    def _noted(self, node: FieldNode, definition: GraphQLField | None, place: _Place) -> None:
+        if node.name.value == "__typename":
+            return
+        if definition is None or place.parent is None or not is_exact(definition):
+            self._is_exact = False
+        if place.parent is not None:
+            self._asked.add((place.parent.name, node.name.value))
 
     def _sized(self, name: str, definition: GraphQLField | None, place: _Place) -> FieldSize:
         if definition is None or place.parent is None or name == "__typename":
@@ -307,6 +332,10 @@ class _Walk:
                 introspected_members=members,
             )
             self._selected(node.selection_set, below, Sum())
+
+
+def _is_further_page(node: FieldNode) -> bool:
+    return any(argument.name.value == "after" for argument in node.arguments or ())
 
 
 def _is_list(definition: GraphQLField | None) -> bool:

@@ -1,5 +1,7 @@
 """The headers that every answer has: what browsers must not do with it."""
 
+from functools import lru_cache
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HSTS = (b"strict-transport-security", b"max-age=31536000")
@@ -26,6 +28,8 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
         self._headers = (*SECURITY_HEADERS, HSTS) if is_https else SECURITY_HEADERS
+        # Answers have one of a few sets of headers.
+        self._lacking = lru_cache(maxsize=256)(self._lacking_beside)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, with the headers."""
@@ -36,9 +40,12 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = list(message.get("headers", ()))
-                present = {name.lower() for name, _ in headers}
-                headers.extend(pair for pair in self._headers if pair[0] not in present)
+                headers += self._lacking(tuple([name for name, _ in headers]))
                 message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+    def _lacking_beside(self, names: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
+        present = {name.lower() for name in names}
+        return tuple(pair for pair in self._headers if pair[0] not in present)

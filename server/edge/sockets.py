@@ -14,10 +14,11 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.edge import socket_messages
+from server.edge.answers import Answer
 from server.edge.authority import Authority, Watch, nothing_to_watch
 from server.edge.client_address import limited_address
 from server.edge.context import Context
-from server.edge.executing import Answer, Operations, Planned
+from server.edge.executing import Operations, Planned
 from server.edge.http import Authenticate, context_of, identified_by
 from server.edge.observing import note_error, observing
 from server.edge.refusing import RequestRefused

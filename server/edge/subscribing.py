@@ -5,11 +5,12 @@ snapshot of the database that the whole response shows. So it's never older than
 never mixes the states before and after a commit.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from inspect import isawaitable
+from typing import Any, Protocol, TypeVar
 
-from graphql import ExecutionResult, GraphQLResolveInfo, GraphQLSchema
+from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema
 
 from server.edge.context import Context
 from server.storage import sql
@@ -36,12 +37,21 @@ def read_when_delivered(schema: GraphQLSchema) -> None:
             field.resolve = _shown
 
 
-async def delivered(
-    event: object, run: Callable[[], Awaitable[ExecutionResult]]
-) -> ExecutionResult:
+class _Outcome(Protocol):
+    """What running an operation gives."""
+
+    @property
+    def errors(self) -> Sequence[GraphQLError] | None: ...
+
+
+_Given = TypeVar("_Given", bound=_Outcome)
+
+
+async def delivered(event: object, run: Callable[[], _Given | Awaitable[_Given]]) -> _Given:
     """What `run` answers to the event, from one snapshot of the database."""
     async with sql.snapshot():
-        result = await run()
+        begun = run()
+        result = await begun if isawaitable(begun) else begun
     if isinstance(event, Event):
         event.is_shown = not result.errors
     return result

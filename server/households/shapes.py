@@ -102,7 +102,7 @@ class Household:
     async def pooled_points(self, info: Info) -> PooledPoints:
         """The sum of what the members hold; one statement for all of them."""
         holdings = await asyncio.gather(
-            *(holding_of(info, stay.member_id, POINTS) for stay in self.view.stays)
+            *(holding_of(info.context, stay.member_id, POINTS) for stay in self.view.stays)
         )
         return PooledPoints(
             available=sum(holding.balance.available for holding in holdings),

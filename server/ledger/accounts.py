@@ -1,15 +1,18 @@
 """A member's account as a writer has it: the head of its journal, and the lots that it touched."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from server.clock import Instant
-from server.ledger.rules import OWN_SIDES, OpenLot, OpenPortion, Reason, Side, chained_hash
+from server.ledger.rules import OpenLot, OpenPortion, Reason, Side, chained_hash
 from server.storage import sql
 from server.storage.ids import new_id
 
+# Each look at an enumeration for a member of it costs as much as the arithmetic below.
+_MEMBER, _HELD, _OWED = Side.MEMBER, Side.HELD, Side.OWED
+_ISSUED, _REDEEMED, _EXPIRED, _REVERSED = Side.ISSUED, Side.REDEEMED, Side.EXPIRED, Side.REVERSED
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+
+class Cause(msgspec.Struct, frozen=True):
     """Why value moves: for the postings that say so."""
 
     reason: Reason
@@ -17,8 +20,7 @@ class Cause:
     reference: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """What a posting says beyond its account, its lot, its number and its hash."""
 
     debit: Side
@@ -28,8 +30,7 @@ class Line:
     occurred_at: Instant
 
 
-@dataclass(slots=True)
-class Account:
+class Account(msgspec.Struct):
     """One locked account; the first fields are the columns of its row, in their order."""
 
     id: int
@@ -46,8 +47,8 @@ class Account:
     reversed_total: int
     moved_total: int
     next_expiry_at: Instant
-    lots: dict[int, OpenLot] = field(default_factory=dict)
-    changed_lots: dict[int, OpenLot] = field(default_factory=dict)
+    lots: dict[int, OpenLot] = {}
+    changed_lots: dict[int, OpenLot] = {}
     has_all_open_lots: bool = False
     changed: bool = False
 
@@ -55,23 +56,24 @@ class Account:
         self, line: Line, *, lot_id: int | None, version: int, recorded_at: Instant
     ) -> sql.Row:
         """Put a line at the end of the journal; the row of its posting."""
-        self._move(line.debit, -line.amount)
-        self._move(line.credit, line.amount)
+        debit, credit, amount, cause = line.debit, line.credit, line.amount, line.cause
+        self._move(debit, -amount)
+        self._move(credit, amount)
         self.last_sequence += 1
         self.changed = True
         posting = (
             self.member_id,
             self.id,
             self.last_sequence,
-            line.debit.value,
-            line.credit.value,
-            line.amount,
+            debit._value_,
+            credit._value_,
+            amount,
             self.balance,
             lot_id,
-            line.cause.reason.value,
-            line.cause.rule,
+            cause.reason._value_,
+            cause.rule,
             version,
-            line.cause.reference,
+            cause.reference,
             line.occurred_at,
             recorded_at,
         )
@@ -80,21 +82,23 @@ class Account:
 
     def _move(self, side: Side, amount: int) -> None:
         """Let a side gain `amount`, or lose it if negative."""
-        if side in OWN_SIDES:
+        if side is _MEMBER:
             self.balance += amount
-        if side is Side.HELD:
-            self.held += amount
-        elif side is Side.OWED:
-            self.owed -= amount
-        elif side is Side.ISSUED:
+        elif side is _ISSUED:
             self.granted_total -= amount
-        elif side is Side.REDEEMED:
+        elif side is _HELD:
+            self.balance += amount
+            self.held += amount
+        elif side is _OWED:
+            self.balance += amount
+            self.owed -= amount
+        elif side is _REDEEMED:
             self.redeemed_total += amount
-        elif side is Side.EXPIRED:
+        elif side is _EXPIRED:
             self.expired_total += amount
-        elif side is Side.REVERSED:
+        elif side is _REVERSED:
             self.reversed_total += amount
-        elif side is not Side.MEMBER:
+        else:
             self.moved_total -= amount
 
     def stored(self) -> sql.Row:

@@ -1,23 +1,30 @@
 """Points in the schema: balances, what expires when, and the statement."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated
 
 import strawberry
 
 from server import clock, messages
-from server.clock import Instant
+from server.clock import NEVER, Instant
 from server.edge import pages
-from server.edge.context import Info
+from server.edge.context import Context, Info
 from server.edge.enums import described
 from server.edge.fields import computed
+from server.edge.loading import shown
 from server.edge.pages import PageInfo
 from server.edge.permissions import MEMBER_DATA, shown_to
 from server.ledger import service
-from server.ledger.rules import Balance, Holding, Reason
+from server.ledger.rules import Balance, ExpiringValue, Holding, Reason
+from server.ledger.service import HoldingNow, Page
 from server.money import POINTS
+from server.storage import parts
+from server.storage.parts import Ask
 
 MAXIMUM_EXPIRY_DAYS = 36_500
+_TOP = -1
+"""In the place of the line before which a page ends: the page from the top of the statement."""
 _DAY_MICROSECONDS = 86_400 * clock.MICROSECONDS_PER_SECOND
 
 described(
@@ -105,12 +112,13 @@ class Points:
     member_id: strawberry.Private[int]
     holding: strawberry.Private[Holding]
 
-    @computed(description="What expires next; null if nothing is held.")
+    @computed(description="What expires next; null if nothing is held.", is_exact=True)
     def next_expiry(self) -> ExpiringPoints | None:
         """The first expiry to come."""
-        return _shown_expiry(self.holding)[0] if self.holding.expiring else None
+        expiring = self.holding.expiring
+        return _shown_expiry(expiring[0]) if expiring else None
 
-    @computed(description="What expires within the next days, the first first.")
+    @computed(description="What expires within the next days, the first first.", is_exact=True)
     def expiring(
         self,
         info: Info,
@@ -122,48 +130,83 @@ class Points:
         """The expiries to come."""
         if not 1 <= within_days <= MAXIMUM_EXPIRY_DAYS:
             raise pages.outside("withinDays", within_days, minimum=1, maximum=MAXIMUM_EXPIRY_DAYS)
-        until = info.context.at + within_days * _DAY_MICROSECONDS
-        return [each for each in _shown_expiry(self.holding) if each.expires_at <= until]
+        ahead = within_days * _DAY_MICROSECONDS
+        until = info.context.at + ahead
+        shown_ones: list[ExpiringPoints] = []
+        for each in self.holding.expiring:
+            if each.expires_at > until:
+                info.context.changes_at(Instant(each.expires_at - ahead))
+                break
+            shown_ones.append(_shown_expiry(each))
+        return shown_ones
 
     @computed(
         description="The balance at any instant, past or future: in the past what had been earned "
-        "and spent by then, in the future what is held now and neither spent nor added to."
+        "and spent by then, in the future what is held now and neither spent nor added to.",
+        is_exact=True,
     )
     async def balance_at(
         self,
+        info: Info,
         at: Annotated[Instant, strawberry.argument(description="The instant.")],
     ) -> PointsAt:
         """The balance at an instant."""
-        balance = await service.balance_at(self.member_id, POINTS, at)
+        balance = await info.context.loader(_balances_at, POINTS, at).load(self.member_id)
         return PointsAt(available=balance.available, pending=balance.pending, held=balance.held)
 
 
-def _shown_expiry(holding: Holding) -> list[ExpiringPoints]:
-    return [
-        ExpiringPoints(points=one.amount, expires_at=one.expires_at) for one in holding.expiring
-    ]
+def _shown_expiry(one: ExpiringValue) -> ExpiringPoints:
+    return ExpiringPoints(points=one.amount, expires_at=one.expires_at)
 
 
-_NO_HOLDING = Holding(Balance())
+async def _balances_at(member_ids: list[int], asset: str, at: Instant) -> Sequence[Balance]:
+    balances = await service.balances_at(member_ids, asset, at)
+    return [balances[member_id] for member_id in member_ids]
 
 
-async def _holdings(member_ids: list[int], at: Instant) -> Sequence[dict[str, Holding]]:
-    found = await service.holdings(member_ids, at)
-    by_member: dict[int, dict[str, Holding]] = {member_id: {} for member_id in member_ids}
-    for (member_id, asset), holding in found.items():
-        by_member[member_id][asset] = holding
-    return [by_member[member_id] for member_id in member_ids]
+# ---------------------------------------------------------------- what is held
+
+Held = Mapping[str, HoldingNow]
+"""What a member holds, by asset."""
+_NO_HOLDING = HoldingNow(Holding(Balance()), NEVER)
 
 
-async def holding_of(info: Info, member_id: int, asset: str) -> Holding:
+async def _holdings(member_ids: list[int], at: Instant) -> Sequence[Held]:
+    found = await parts.shared(service.HOLDINGS, member_ids)
+    return [service.holdings_of(found[member_id], at) for member_id in member_ids]
+
+
+def prime_holdings(context: Context, member_id: int, found: parts.Found) -> None:
+    """The request knows what the member holds."""
+    held = service.holdings_of(found, context.at)
+    context.loader(_holdings, context.at).prime(member_id, held)
+
+
+def held_by(context: Context, member_id: int) -> Held | Awaitable[Held]:
+    """What the member holds; one statement for all members and assets asked for."""
+    return context.loader(_holdings, context.at).get(member_id)
+
+
+def holding_in(context: Context, held: Held, asset: str) -> Holding:
+    """What of it is of the asset; when that changes by time alone is told to the context."""
+    now = held.get(asset, _NO_HOLDING)
+    context.changes_at(now.changes_at)
+    return now.holding
+
+
+async def holding_of(context: Context, member_id: int, asset: str) -> Holding:
     """What the member holds of the asset; one statement for all members and assets asked for."""
-    assets = await info.context.loader(_holdings, info.context.at).load(member_id)
-    return assets.get(asset, _NO_HOLDING)
+    held = await context.loader(_holdings, context.at).load(member_id)
+    return holding_in(context, held, asset)
 
 
-async def points_of_member(info: Info, member_id: int) -> Points:
+def points_of_member(context: Context, member_id: int) -> Points | Awaitable[Points]:
     """The member's points."""
-    holding = await holding_of(info, member_id, POINTS)
+    return shown(held_by(context, member_id), lambda held: _points(context, member_id, held))
+
+
+def _points(context: Context, member_id: int, held: Held) -> Points:
+    holding = holding_in(context, held, POINTS)
     balance = holding.balance
     return Points(
         available=balance.available,
@@ -219,33 +262,66 @@ class ActivityConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in the statement.")
 
 
-async def activity_of_member(
-    info: Info, member_id: int, *, first: int, after: str | None
-) -> ActivityConnection:
-    """A page of the member's statement of points; one statement."""
-    limit, before = pages.page(first, after)
-    lines = await service.activity(
-        member_id, POINTS, at=info.context.at, before=before, limit=limit + 1
+async def _activities(
+    member_ids: list[int], at: Instant, limit: int, before: int
+) -> Sequence[Page]:
+    found = await service.activities(
+        member_ids, POINTS, at=at, before=None if before < 0 else before, limit=limit
     )
-    language = info.context.language
+    return [found[member_id] for member_id in member_ids]
+
+
+def activity_part(first: int) -> tuple[Ask, ...]:
+    """What a page of so many lines from the top of the statement is made from."""
+    return service.activity_part(POINTS, limit=first + 1)
+
+
+def prime_activity(context: Context, member_id: int, found: parts.Found, *, first: int) -> None:
+    """The request knows so many lines from the top of the member's statement."""
+    page = service.activity_from(found, POINTS, at=context.at, limit=first + 1)
+    if page is not None:
+        context.loader(_activities, context.at, first + 1, _TOP).prime(member_id, page)
+
+
+def activity_of_member(
+    context: Context, member_id: int, *, first: int, after: str | None
+) -> ActivityConnection | Awaitable[ActivityConnection]:
+    """A page of the member's statement of points; one statement for all members asked for."""
+    limit, before = pages.page(first, after)
+    loader = context.loader(_activities, context.at, limit + 1, _TOP if before is None else before)
+    return shown(
+        loader.get(member_id), lambda page: _shown_page(context, page, limit=limit, after=after)
+    )
+
+
+def _shown_page(
+    context: Context, page: Page, *, limit: int, after: str | None
+) -> ActivityConnection:
+    context.changes_at(page.changes_at)
+    language = context.language
     return pages.connected(
         ActivityConnection,
         ActivityEdge,
-        [(line.sequence, _shown_line(line, language)) for line in lines[:limit]],
-        has_next=len(lines) > limit,
+        [(line.sequence, _shown_line(line, language)) for line in page.lines[:limit]],
+        has_next=len(page.lines) > limit,
         after=after,
+        with_edges=context.asks("ActivityConnection", "edges"),
     )
 
 
 def _shown_line(line: service.StatementLine, language: str) -> Activity:
-    facts: dict[str, str] = {}
-    if line.reason in (Reason.CHALLENGE, Reason.STREAK):
-        facts["title"] = messages.text(f"challenge.{line.rule}.title", language)
-    title = messages.text(f"statement.{line.reason.value}", language, **facts)
     return Activity(
         kind=line.reason,
-        title=title,
+        title=_title(line.reason, line.rule, language),
         points=line.amount,
         balance_after=line.balance_after,
         occurred_at=line.occurred_at,
     )
+
+
+@lru_cache(maxsize=4096)
+def _title(reason: Reason, rule: str, language: str) -> str:
+    facts: dict[str, str] = {}
+    if reason in (Reason.CHALLENGE, Reason.STREAK):
+        facts["title"] = messages.text(f"challenge.{rule}.title", language)
+    return messages.text(f"statement.{reason.value}", language, **facts)

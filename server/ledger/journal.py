@@ -11,7 +11,8 @@ nothing. Holds, gifts and what is undone are written by the modules beside this 
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from server.clock import NEVER, Instant
 from server.errors import InsufficientPoints, InvalidInput, Phrase, phrase
@@ -30,11 +31,11 @@ from server.ledger.rules import (
     takes,
 )
 from server.storage import changes, sql
+from server.storage.exchange import Written, execute_each
 from server.storage.ids import new_id
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """One lot to be made: `amount` of `asset`, usable from `available_at` until `expires_at`."""
 
     asset: str
@@ -60,6 +61,8 @@ class Journal:
         self._lots: list[sql.Row] = []
         self._postings: list[sql.Row] = []
         self._portions: list[sql.Row] = []
+        self._before: list[Written] = []
+        self._after: list[Written] = []
 
     def account(self, member_id: int, asset: str) -> Account:
         """The member's account, locked. Raises KeyError for one that was not asked for."""
@@ -91,7 +94,7 @@ class Journal:
             remaining=0,
             available_at=grant.available_at,
             expires_at=grant.expires_at,
-            reason=grant.reason.value,
+            reason=grant.reason._value_,
             rule=grant.rule,
             programme_version=grant.programme_version,
             reference=grant.reference,
@@ -109,7 +112,7 @@ class Journal:
                 grant.earned_at,
                 grant.available_at,
                 grant.expires_at,
-                grant.reason.value,
+                lot.reason,
                 grant.rule,
                 grant.programme_version,
                 grant.reference,
@@ -337,24 +340,36 @@ class Journal:
             )
         )
 
+    def beside(self, *, before: Iterable[Written] = (), after: Iterable[Written] = ()) -> None:
+        """Write something else in the same exchange with the database, before the lots or after
+        the accounts."""
+        self._before += before
+        self._after += after
+
     async def flush(self) -> None:
         """Write everything: lots before the postings that name them, then the accounts."""
-        await sql.execute_many(queries.INSERT_LOT, self._lots)
-        await sql.execute_many(queries.INSERT_POSTING, self._postings)
-        await sql.execute_many(queries.INSERT_PORTION, self._portions)
         fresh = {row[0]: row[4] for row in self._lots}
-        await sql.execute_many(
-            queries.UPDATE_LOT,
+        await execute_each(
             [
-                (lot.remaining, lot.undone, lot.recalled, lot.let_go, lot.id)
-                for account in self._accounts.values()
-                for lot in account.changed_lots.values()
-                if fresh.get(lot.id) != lot.remaining or lot.undone
-            ],
-        )
-        await sql.execute_many(
-            queries.UPDATE_ACCOUNT,
-            [account.stored() for account in self._accounts.values() if account.changed],
+                *self._before,
+                (queries.INSERT_LOT, self._lots),
+                (queries.INSERT_POSTING, self._postings),
+                (queries.INSERT_PORTION, self._portions),
+                (
+                    queries.UPDATE_LOT,
+                    [
+                        (lot.remaining, lot.undone, lot.recalled, lot.let_go, lot.id)
+                        for account in self._accounts.values()
+                        for lot in account.changed_lots.values()
+                        if fresh.get(lot.id) != lot.remaining or lot.undone
+                    ],
+                ),
+                (
+                    queries.UPDATE_ACCOUNT,
+                    [account.stored() for account in self._accounts.values() if account.changed],
+                ),
+                *self._after,
+            ]
         )
 
 

@@ -47,11 +47,16 @@ RESOLVE_HOLD = (
     " WHERE id = $4 AND resolved_at IS NULL AND expires_at > $2"
 )
 
-_OWN = ", ".join(f"'{side.value}'" for side in sorted(OWN_SIDES))
-_EFFECT = (
-    f"CASE WHEN p.credit IN ({_OWN}) AND p.debit IN ({_OWN}) THEN 0"
-    f" WHEN p.credit IN ({_OWN}) THEN p.amount ELSE -p.amount END"
+OWN = ", ".join(f"'{side.value}'" for side in sorted(OWN_SIDES))
+EFFECT = (
+    f"CASE WHEN p.credit IN ({OWN}) AND p.debit IN ({OWN}) THEN 0"
+    f" WHEN p.credit IN ({OWN}) THEN p.amount ELSE -p.amount END"
 )
+IS_LINE = (
+    f"NOT (p.credit IN ({OWN}) AND p.debit IN ({OWN}))"
+    " AND NOT (p.reason = 'restored' AND 'transferred' IN (p.debit, p.credit))"
+)
+"""Of postings `p`: whether it is a line of the statement, having changed the net worth."""
 
 
 def _lock() -> str:
@@ -187,88 +192,41 @@ async def uses(reference: int) -> Sequence[sql.Row]:
     (member_id, account_id, lot_id, amount, id of the first posting), the first taken first. That
     what was given back went on in another lot is no taking."""
     return await sql.fetch(
-        f"SELECT member_id, account_id, lot_id, CAST(SUM(CASE WHEN debit IN ({_OWN})"
+        f"SELECT member_id, account_id, lot_id, CAST(SUM(CASE WHEN debit IN ({OWN})"
         " THEN amount ELSE -amount END) AS BIGINT), MIN(id)"
         " FROM postings WHERE reference = $1 AND debit <> 'issued' AND lot_id IS NOT NULL"
-        f" AND (debit IN ({_OWN})) <> (credit IN ({_OWN}))"
+        f" AND (debit IN ({OWN})) <> (credit IN ({OWN}))"
         " AND NOT (reason IN ('restored', 'merge') AND 'transferred' IN (debit, credit))"
         " GROUP BY member_id, account_id, lot_id ORDER BY MIN(id)",
         reference,
     )
 
 
-async def holding_rows(member_ids: Iterable[int]) -> Sequence[sql.Row]:
-    """Each account of the members with each of its open lots (null without any) and, after those,
-    each open portion of a hold: member_id, asset; granted, redeemed, expired, reversed and moved
-    totals, owed; remaining, available_at, expires_at, and of a portion when it is released and its
-    id."""
-    values = sql.padded(member_ids)
-    wanted = sql.placeholders(len(values))
-    account = (
-        "a.member_id, a.asset, a.granted_total, a.redeemed_total, a.expired_total,"
-        " a.reversed_total, a.moved_total, a.owed"
-    )
+async def booked_rows(member_id: int, asset: str, before: int, limit: int) -> Sequence[sql.Row]:
+    """The newest `limit` booked lines of the account with a sequence below `before` that changed
+    the member's net worth: sequence, effect, balance_after, reference, occurred_at, reason, rule.
+    What was given back and went on in another lot of the same account is one line, not three."""
     return await sql.fetch(
-        f"SELECT {account}, l.remaining, l.available_at, l.expires_at, CAST(NULL AS BIGINT),"
-        " CAST(0 AS BIGINT)"
-        " FROM ledger_accounts a LEFT JOIN lots l ON l.account_id = a.id AND l.remaining > 0"
-        f" WHERE a.member_id IN ({wanted})"
-        f" UNION ALL SELECT {account}, h.remaining, h.releases_at, h.lot_expires_at, h.releases_at,"
-        " h.id FROM ledger_accounts a"
-        " JOIN held_portions h ON h.account_id = a.id AND h.remaining > 0"
-        f" WHERE a.member_id IN ({wanted})",
-        *values,
-    )
-
-
-async def statement_rows(
-    member_id: int, asset: str, at: Instant, before: int, limit: int
-) -> Sequence[sql.Row]:
-    """What a page of the account's statement is made from, in one statement; rows of four kinds.
-
-    - "posting": the newest `limit` booked lines with a sequence below `before` that changed the
-      member's net worth: sequence, effect, balance_after, reference, occurred_at, 0, reason, rule.
-      What was given back and went on in another lot of the same account is one line, not three.
-    - "account": last_sequence, balance, owed.
-    - "lot", of those due at the instant: id, sequence, remaining, available_at, expires_at,
-      programme_version, rule.
-    - "portion" of holds due at the instant: id, sequence of the lot, lot_id, remaining,
-      releases_at, lot_expires_at, rule of the lot.
-    """
-    here = "a.member_id = $1 AND a.asset = $2"
-    zero = "CAST(0 AS BIGINT)"
-    return await sql.fetch(
-        "SELECT * FROM (SELECT 'posting' AS kind, CAST(p.sequence AS BIGINT) AS number,"
-        f" {_EFFECT} AS effect, p.balance_after, p.reference, p.occurred_at, {zero},"
+        f"SELECT CAST(p.sequence AS BIGINT), {EFFECT}, p.balance_after, p.reference, p.occurred_at,"
         " p.reason, p.rule FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
-        f" WHERE {here} AND p.sequence < $4"
-        f" AND NOT (p.credit IN ({_OWN}) AND p.debit IN ({_OWN}))"
-        " AND NOT (p.reason = 'restored' AND 'transferred' IN (p.debit, p.credit))"
-        " ORDER BY p.sequence DESC LIMIT $5) AS booked"
-        " UNION ALL SELECT 'account', CAST(a.last_sequence AS BIGINT), a.balance, a.owed,"
-        f" {zero}, {zero}, {zero}, '', '' FROM ledger_accounts a WHERE {here}"
-        " UNION ALL SELECT 'lot', l.id, CAST(l.sequence AS BIGINT), l.remaining, l.available_at,"
-        " l.expires_at, CAST(l.programme_version AS BIGINT), '', l.rule"
-        " FROM ledger_accounts a JOIN lots l ON l.account_id = a.id"
-        f" WHERE {here} AND l.remaining > 0 AND l.expires_at <= $3"
-        " UNION ALL SELECT 'portion', h.id, CAST(l.sequence AS BIGINT), h.lot_id, h.remaining,"
-        " h.releases_at, h.lot_expires_at, '', l.rule"
-        " FROM ledger_accounts a JOIN held_portions h ON h.account_id = a.id"
-        f" JOIN lots l ON l.id = h.lot_id WHERE {here} AND h.remaining > 0 AND h.releases_at <= $3",
+        f" WHERE a.member_id = $1 AND a.asset = $2 AND p.sequence < $3 AND {IS_LINE}"
+        " ORDER BY p.sequence DESC LIMIT $4",
         member_id,
         asset,
-        at,
         before,
         limit,
     )
 
 
-async def instant_rows(member_id: int, asset: str, at: Instant) -> Sequence[sql.Row]:
-    """What the account held at an instant, from what counted by then. Rows of kind "lot"
-    (available_at, expires_at, left, 0; expiries left out, for they follow from `expires_at`),
-    "held" (0, 0, booked as held, 0), "portion" (releases_at, lot_expires_at, left, id) of holds
-    that had expired by the instant and are not booked yet, and "owed" (0, 0, owed, 0)."""
-    here = "a.member_id = $1 AND a.asset = $2"
+async def instant_rows(member_ids: Iterable[int], asset: str, at: Instant) -> Sequence[sql.Row]:
+    """What the members' accounts held at an instant, from what counted by then: rows of the member
+    and of a kind, "lot" (available_at, expires_at, left, 0; expiries left out, for they follow from
+    `expires_at`), "held" (0, 0, booked as held, 0), "portion" (releases_at, lot_expires_at, left,
+    id) of holds that had expired by the instant and are not booked yet, and "owed" (0, 0, owed,
+    0)."""
+    members = sql.padded(member_ids)
+    wanted = sql.placeholders(len(members), 3)
+    here = f"a.asset = $1 AND a.member_id IN ({wanted})"
     side = "CASE WHEN p.credit = '{0}' THEN p.amount WHEN p.debit = '{0}' THEN -p.amount ELSE 0 END"
 
     zero = "CAST(0 AS BIGINT)"
@@ -277,24 +235,24 @@ async def instant_rows(member_id: int, asset: str, at: Instant) -> Sequence[sql.
         return (
             f"CAST(COALESCE({sign}SUM({side.format(name)}), 0) AS BIGINT), {zero}"
             " FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
-            f" WHERE {here} AND p.occurred_at <= $3"
+            f" WHERE {here} AND p.occurred_at <= $2 GROUP BY a.member_id"
         )
 
     return await sql.fetch(
-        "SELECT 'lot', l.available_at, l.expires_at,"
+        "SELECT a.member_id, 'lot', l.available_at, l.expires_at,"
         f" CAST(SUM({side.format('member')}) AS BIGINT), {zero}"
         " FROM postings p JOIN lots l ON l.id = p.lot_id"
         " JOIN ledger_accounts a ON a.id = p.account_id"
-        f" WHERE {here} AND p.occurred_at <= $3"
-        " AND p.reason <> 'expiry' GROUP BY l.id, l.available_at, l.expires_at"
-        f" UNION ALL SELECT 'held', {zero}, {zero}, {of_side('held', '')}"
-        f" UNION ALL SELECT 'owed', {zero}, {zero}, {of_side('owed', '-')}"
-        " UNION ALL SELECT 'portion', h.releases_at, h.lot_expires_at, h.remaining, h.id"
-        " FROM held_portions h JOIN ledger_accounts a ON a.id = h.account_id"
-        f" WHERE {here} AND h.remaining > 0 AND h.releases_at <= $3",
-        member_id,
+        f" WHERE {here} AND p.occurred_at <= $2"
+        " AND p.reason <> 'expiry' GROUP BY a.member_id, l.id, l.available_at, l.expires_at"
+        f" UNION ALL SELECT a.member_id, 'held', {zero}, {zero}, {of_side('held', '')}"
+        f" UNION ALL SELECT a.member_id, 'owed', {zero}, {zero}, {of_side('owed', '-')}"
+        " UNION ALL SELECT a.member_id, 'portion', h.releases_at, h.lot_expires_at, h.remaining,"
+        " h.id FROM held_portions h JOIN ledger_accounts a ON a.id = h.account_id"
+        f" WHERE {here} AND h.remaining > 0 AND h.releases_at <= $2",
         asset,
         at,
+        *members,
     )
 
 
@@ -310,14 +268,14 @@ async def flow_rows(edges: Sequence[Instant]) -> Sequence[sql.Row]:
 
     def net(side: str) -> str:
         return (
-            f"SUM(CASE WHEN p.credit = '{side}' AND p.debit IN ({_OWN}) THEN p.amount"
-            f" WHEN p.debit = '{side}' AND p.credit IN ({_OWN}) THEN -p.amount ELSE 0 END)"
+            f"SUM(CASE WHEN p.credit = '{side}' AND p.debit IN ({OWN}) THEN p.amount"
+            f" WHEN p.debit = '{side}' AND p.credit IN ({OWN}) THEN -p.amount ELSE 0 END)"
         )
 
     moved = (
         "SUM(CASE WHEN p.credit IN ('issued', 'redeemed', 'expired', 'reversed')"
         " OR p.debit IN ('issued', 'redeemed', 'expired', 'reversed') THEN 0"
-        f" ELSE {_EFFECT} END)"
+        f" ELSE {EFFECT} END)"
     )
     lapsed_at = (
         "CASE WHEN h.lot_expires_at > h.releases_at THEN h.lot_expires_at ELSE h.releases_at END"

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -70,8 +69,7 @@ class ReturnPolicy(StrEnum):
     INTO_NEGATIVE = "into_negative"  # the rest is owed: what comes in next fills the hole first
 
 
-@dataclass(slots=True)
-class OpenLot:
+class OpenLot(msgspec.Struct):
     """A lot as a writer sees it; most have something left."""
 
     id: int
@@ -95,8 +93,7 @@ class OpenLot:
         return self.available_at <= at < self.expires_at
 
 
-@dataclass(slots=True)
-class OpenPortion:
+class OpenPortion(msgspec.Struct):
     """What a hold still holds of one lot, or held when it expired."""
 
     id: int
@@ -108,16 +105,14 @@ class OpenPortion:
     lot_expires_at: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(msgspec.Struct, frozen=True):
     """What is taken from one lot."""
 
     lot: OpenLot
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """A posting that time alone makes: a hold that expired, a hole filled by it, or an expiry."""
 
     debit: Side

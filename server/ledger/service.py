@@ -20,17 +20,23 @@ from server.ledger.holds import (
 )
 from server.ledger.journal import Grant, Journal, journal, open_accounts
 from server.ledger.moving import give, go_on
+from server.ledger.present import HOLDINGS, HoldingNow, holdings_of
 from server.ledger.rules import (
     Balance,
     ExpiringValue,
     Holding,
-    OpenLot,
-    OpenPortion,
     OpenValue,
     Reason,
     ReturnPolicy,
     Side,
-    Totals,
+)
+from server.ledger.statement import (
+    Page,
+    StatementLine,
+    activities,
+    activity_from,
+    activity_part,
+    statement,
 )
 from server.ledger.undoing import (
     Granted,
@@ -42,11 +48,10 @@ from server.ledger.undoing import (
     undo,
     users,
 )
-from server.storage import sql
-
-_POSTINGS_READ_PER_EVENT = 3
+from server.storage import parts, sql
 
 __all__ = [
+    "HOLDINGS",
     "Balance",
     "Cause",
     "ExpiringValue",
@@ -56,16 +61,21 @@ __all__ = [
     "HoldStatus",
     "HoldView",
     "Holding",
+    "HoldingNow",
     "Journal",
+    "Page",
     "Reason",
     "Restored",
     "ReturnPolicy",
     "Side",
     "StatementLine",
     "Undone",
-    "activity",
+    "activities",
+    "activity_from",
+    "activity_part",
     "balance_at",
     "balances",
+    "balances_at",
     "find_holds",
     "flows",
     "give",
@@ -76,6 +86,7 @@ __all__ = [
     "hold",
     "holders",
     "holdings",
+    "holdings_of",
     "journal",
     "open_accounts",
     "open_holds",
@@ -88,18 +99,6 @@ __all__ = [
     "undo",
     "users",
 ]
-
-
-class StatementLine(msgspec.Struct, frozen=True):
-    """One line of a member's statement; `amount` is negative for what left the account."""
-
-    sequence: int
-    amount: int
-    balance_after: int
-    reason: Reason
-    rule: str
-    reference: int | None
-    occurred_at: Instant
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -126,9 +125,6 @@ class Flow(msgspec.Struct, frozen=True):
         )
 
 
-LAST_SEQUENCE = 2**31 - 1
-
-
 async def balances(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, str], Balance]:
     """The present balances by (member, asset), for an instant not before the last posting.
 
@@ -140,9 +136,21 @@ async def balances(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, st
 async def balance_at(member_id: int, asset: str, at: Instant) -> Balance:
     """Available, pending, held and owed at any instant, from the journal: what counted by then
     counts."""
+    return (await balances_at([member_id], asset, at))[member_id]
+
+
+async def balances_at(member_ids: Iterable[int], asset: str, at: Instant) -> dict[int, Balance]:
+    """`balance_at` of each of the members; one statement."""
+    rows: dict[int, list[sql.Row]] = {member_id: [] for member_id in member_ids}
+    for member_id, *row in await queries.instant_rows(rows, asset, at):
+        rows[member_id].append(row)
+    return {member_id: _balance_at(own, at) for member_id, own in rows.items()}
+
+
+def _balance_at(rows: Iterable[sql.Row], at: Instant) -> Balance:
     values: list[OpenValue] = []
     held = owed = 0
-    for kind, first, second, amount, number in await queries.instant_rows(member_id, asset, at):
+    for kind, first, second, amount, number in rows:
         if kind == "owed":
             owed = amount
         elif kind == "held":
@@ -161,116 +169,12 @@ async def balance_at(member_id: int, asset: str, at: Instant) -> Balance:
 
 async def holdings(member_ids: Iterable[int], at: Instant) -> dict[tuple[int, str], Holding]:
     """The present balances by (member, asset), and what expires when; one statement."""
-    totals: dict[tuple[int, str], Totals] = {}
-    values: dict[tuple[int, str], list[OpenValue]] = {}
-    for row in await queries.holding_rows(member_ids):
-        key = (row[0], row[1])
-        totals[key] = Totals(*row[2:8])
-        if row[8] is not None:
-            values.setdefault(key, []).append(OpenValue(*row[8:]))
+    found = await parts.read(parts.Question(HOLDINGS), set(member_ids))
     return {
-        key: rules.holding(at, sums, values=values.get(key, ())) for key, sums in totals.items()
+        (member_id, asset): now.holding
+        for member_id, one in found.items()
+        for asset, now in holdings_of(one, at).items()
     }
-
-
-async def statement(
-    member_id: int, asset: str, *, at: Instant, before: int | None, limit: int
-) -> list[StatementLine]:
-    """The newest `limit` lines of the statement, or those before line `before`; newest first.
-
-    What time alone has done and is not booked yet stands at the top, with the numbers and balances
-    that it will be booked with, so that a line never changes. Moves between what the member can
-    spend and what is held are no lines: they change no one's worth.
-    """
-    below = LAST_SEQUENCE if before is None else min(before, LAST_SEQUENCE)
-    rows = await queries.statement_rows(member_id, asset, at, below, limit)
-    booked = sorted((row for row in rows if row[0] == "posting"), key=lambda row: -row[1])
-    lines = [line for line in _unbooked(rows, at) if line.sequence < below]
-    lines += [
-        StatementLine(row[1], row[2], row[3], Reason(row[7]), row[8], row[4], row[5])
-        for row in booked
-    ]
-    return lines[:limit]
-
-
-def _unbooked(rows: Sequence[sql.Row], at: Instant) -> list[StatementLine]:
-    """The lines that time alone has made and nobody has booked, newest first."""
-    account = next((row for row in rows if row[0] == "account"), None)
-    if account is None:
-        return []
-    _kind, sequence, balance, owed, *_rest = account
-    lots = {
-        row[3]: OpenLot(row[3], 0, row[2], 0, 0, at, row[6], "", row[8], 0)
-        for row in rows
-        if row[0] == "portion"
-    }
-    lots |= {
-        row[1]: OpenLot(row[1], 0, row[2], row[3], row[3], row[4], row[5], "", row[8], row[6])
-        for row in rows
-        if row[0] == "lot"
-    }
-    portions = [
-        OpenPortion(row[1], 0, 0, row[3], row[4], row[5], row[6])
-        for row in rows
-        if row[0] == "portion"
-    ]
-    lines: list[StatementLine] = []
-    for line in rules.due(lots.values(), portions, owed=owed, at=at):
-        sequence += 1
-        if line.credit is Side.EXPIRED:
-            balance -= line.amount
-            rule = lots[line.lot_id].rule
-            lines.append(
-                StatementLine(
-                    sequence, -line.amount, balance, line.reason, rule, None, line.occurred_at
-                )
-            )
-    return lines[::-1]
-
-
-async def activity(
-    member_id: int, asset: str, *, at: Instant, before: int | None, limit: int
-) -> list[StatementLine]:
-    """The statement by events: what one event took from several lots is one line, numbered by its
-    oldest posting. Newest first; `before` is the number of such a line. One statement, unless an
-    event spans very many lots."""
-    lines: list[StatementLine] = []
-    size = limit * _POSTINGS_READ_PER_EVENT
-    while True:
-        start = lines[-1].sequence if lines else before
-        page = await statement(member_id, asset, at=at, before=start, limit=size)
-        lines += page
-        events = _events(lines)
-        if len(page) < size or len(events) > limit:
-            return events[:limit]
-
-
-_GRANTS = frozenset(
-    {Reason.PURCHASE, Reason.WELCOME, Reason.CHALLENGE, Reason.STREAK, Reason.CASHBACK}
-)
-"""Each of these is an event of its own."""
-
-
-def _events(lines: Iterable[StatementLine]) -> list[StatementLine]:
-    events: list[StatementLine] = []
-    for line in lines:
-        newer = events[-1] if events else None
-        if newer is not None and _is_one_event(newer, line):
-            events[-1] = msgspec.structs.replace(
-                newer, sequence=line.sequence, amount=newer.amount + line.amount
-            )
-        else:
-            events.append(line)
-    return events
-
-
-def _is_one_event(newer: StatementLine, older: StatementLine) -> bool:
-    return (
-        (newer.amount < 0) == (older.amount < 0)
-        and newer.reason not in _GRANTS
-        and (newer.reason, newer.reference, newer.occurred_at)
-        == (older.reason, older.reference, older.occurred_at)
-    )
 
 
 async def flows(edges: Sequence[Instant]) -> dict[tuple[str, int], Flow]:

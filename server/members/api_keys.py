@@ -21,8 +21,8 @@ from server.errors import InvalidInput, NotAllowed, NotFound, phrase
 from server.members import key_queries, rules
 from server.members.errors import AuthenticationFailed
 from server.members.key_uses import note_key_use
-from server.principal import Principal, PrincipalKind, Scope
-from server.storage import sql
+from server.principal import AsOf, Principal, PrincipalKind, Scope
+from server.storage import changes, sql
 from server.storage.ids import new_id
 from server.storage.secrets import shared_secret
 
@@ -223,6 +223,7 @@ async def replace_api_key(
     # This also holds the row, so that of two replacements at once the second sees the first.
     if not await key_queries.end_by(key_id, now + overlap_hours * _HOUR, now=now):
         raise NotAllowed("api_key.ended", path=("apiKeyId",))
+    changes.note(changes.API_KEY, key_id)
     if await key_queries.has_replacement(key_id, now=now):
         raise NotAllowed("api_key.replaced", path=("apiKeyId",))
     made = await _add_replacement(former, now, key_hash)
@@ -249,7 +250,10 @@ async def _add_replacement(former: ApiKeyView, now: Instant, key_hash: str | Non
 
 async def revoke_api_key(key_id: int) -> bool:
     """End an API key at once. Whether it stood until now. Writes; call it inside a transaction."""
-    return await key_queries.revoke(key_id, now=system_now())
+    stood = await key_queries.revoke(key_id, now=system_now())
+    if stood:
+        changes.note(changes.API_KEY, key_id)
+    return stood
 
 
 # ---------------------------------------------------------------- reading
@@ -282,25 +286,42 @@ async def api_keys(*, before: int | None = None, limit: int) -> list[ApiKeyView]
     return [_view(row) for row in await key_queries.page(before=most, limit=limit)]
 
 
+class KnownKey(msgspec.Struct, frozen=True):
+    """The caller who shows a key, as it was read."""
+
+    principal: Principal
+    version: int  # of the key
+    last_used_at: Instant | None
+
+
 async def authenticate_api_key(key: str) -> Principal:
     """Who calls with this key, whose use is noted. Raises AuthenticationFailed."""
+    known = await known_by_key(key)
+    note_key_use(known.principal.id, known.last_used_at)
+    return known.principal
+
+
+async def known_by_key(key: str) -> KnownKey:
+    """Who calls with this key, with one statement. Raises AuthenticationFailed."""
     if not _FORM.fullmatch(key):
         raise AuthenticationFailed("malformed")
     key_hash = hash_of(key)
-    found = await key_queries.by_hash(key_hash)
+    found = await key_queries.authenticated(key_hash)
     # The index compared hashes already, whose timing tells nothing of a key; once more, to be sure.
     if found is None or not hmac.compare_digest(found[4], key_hash):
         raise AuthenticationFailed("unknown")
-    view = _view(found)
+    *columns, version, programme_version = found
+    view = _view(columns)
     state = view.state_at(system_now())
     if state is not ApiKeyState.ACTIVE:
         raise AuthenticationFailed("revoked" if state is ApiKeyState.REVOKED else "expired")
-    note_key_use(view.id, view.last_used_at)
     known = {scope.value: scope for scope in Scope}
-    return Principal(
+    principal = Principal(
         PrincipalKind.KEY,
         id=view.id,
         scopes=frozenset(known[name] for name in view.scopes if name in known),
         partner=view.partner,
         expires_at=view.expires_at,
+        as_of=AsOf(0, programme_version),
     )
+    return KnownKey(principal, version, view.last_used_at)

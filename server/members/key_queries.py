@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from server.storage import sql
+from server.storage.changes import PROGRAMME_VERSION_ID
 
 KEY_COLUMNS = (
     "id, name, partner, scopes, key_hash, created_at, expires_at, revoked_at, last_used_at,"
@@ -13,6 +14,12 @@ _ADD = sql.insert(
     "id, name, partner, scopes, key_hash, created_at, expires_at, replaces_id",
     otherwise="ON CONFLICT (key_hash) DO NOTHING",
 )
+_AUTHENTICATE = f"""
+    SELECT {KEY_COLUMNS},
+           COALESCE((SELECT version FROM versions WHERE versions.id = api_keys.id), 0),
+           COALESCE((SELECT version FROM versions WHERE versions.id = {PROGRAMME_VERSION_ID}), 0)
+    FROM api_keys WHERE key_hash = $1
+"""
 _REVOKE = "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL"
 _END_BY = """
     UPDATE api_keys
@@ -37,6 +44,11 @@ async def add_if_new(row: sql.Row) -> bool:
 async def by_hash(key_hash: str) -> sql.Row | None:
     """KEY_COLUMNS of the key with the hash."""
     return await sql.fetch_one(f"SELECT {KEY_COLUMNS} FROM api_keys WHERE key_hash = $1", key_hash)
+
+
+async def authenticated(key_hash: str) -> sql.Row | None:
+    """KEY_COLUMNS of the key with the hash, and the versions of the key and of the programme."""
+    return await sql.fetch_one(_AUTHENTICATE, key_hash)
 
 
 async def by_id(key_id: int) -> sql.Row | None:

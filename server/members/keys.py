@@ -6,7 +6,7 @@ until the last token that it can have signed has expired, so that no request fai
 
 Each process keeps what it read. Whoever signs reads the keys again after a second, and so does
 whoever is shown a token of a key that it does not know. A key that is retired stops working at
-once, because authentication asks the database for it (`queries.authenticated`).
+once: whoever is authenticated is known only while the keys are what they were.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from server.members.lifetimes import (
     KEY_OVERLAP_SECONDS,
     MAXIMUM_CLOCK_SKEW_SECONDS,
 )
-from server.storage import sql
+from server.storage import changes, sql
 from server.storage.ids import new_id
 from server.storage.secrets import claimed_secret, shared_secret
 
@@ -243,4 +243,5 @@ async def _add(signs_from: Instant) -> SigningKey:
     )
     now = system_now()
     await sql.execute(_ADD, new_id(), key_id, pem.decode(), now, signs_from)
+    changes.note(changes.SIGNING_KEY, 0)  # whoever makes one retires those before it, too
     return SigningKey(key_id, now, signs_from, None)

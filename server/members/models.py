@@ -7,7 +7,9 @@ from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
 from server.storage import sql
+from server.storage.exchange import Asked
 from server.storage.fields import IdField, InstantField
+from server.storage.parts import Branch
 
 
 class Member(Model):
@@ -187,13 +189,14 @@ async def add_member_if_new(row: sql.Row) -> bool:
     return await sql.execute(_ADD_MEMBER_IF_NEW, *row) == 1
 
 
-async def member_rows(ids: list[int]) -> Sequence[sql.Row]:
-    """`PROFILE_COLUMNS` of the members with these ids; unknown ids are left out."""
-    wanted = sql.padded(ids)
-    return await sql.fetch(
-        f"SELECT {PROFILE_COLUMNS} FROM members WHERE id IN ({sql.placeholders(len(wanted))})",
-        *wanted,
-    )
+PROFILES = Branch(
+    "profiles",
+    member="id",
+    numbers=("enrolled_at",),
+    texts=("external_id", "name", "birthday", "locale", "time_zone"),
+    source="FROM members WHERE id IN ({members})",
+)
+"""The members' profiles."""
 
 
 async def member_page_rows(*, after_id: int, limit: int) -> Sequence[sql.Row]:
@@ -237,17 +240,18 @@ async def survivors(ids: list[int]) -> Sequence[sql.Row]:
     )
 
 
-async def known_members(ids: Sequence[int], external_ids: Sequence[str]) -> Sequence[sql.Row]:
-    """(id, external id, the member it stands for) of the members that have one of the ids or of
-    the external ids."""
-    # An empty IN list is no SQL; no member has the id 0 or the external id ''.
-    numbers, texts = sql.padded(ids or [0]), sql.padded(external_ids or [""])
-    return await sql.fetch(
+def known_members(ids: Sequence[int], external_ids: Sequence[str]) -> Asked:
+    """What asks for (id, external id, the member it stands for) of the members that have one of
+    the ids or of the external ids, which are not both empty."""
+    numbers = sql.padded(ids) if ids else []
+    texts = sql.padded(external_ids) if external_ids else []
+    by_id = f"id IN ({sql.placeholders(len(numbers))})"
+    by_text = f"external_id IN ({sql.placeholders(len(texts), len(numbers) + 1)})"
+    condition = " OR ".join([by_id] * bool(numbers) + [by_text] * bool(texts))
+    return (
         "SELECT id, external_id, COALESCE(merged_into, id) FROM members"
-        f" WHERE id IN ({sql.placeholders(len(numbers))})"
-        f" OR external_id IN ({sql.placeholders(len(texts), len(numbers) + 1)}){kept_unmerged()}",
-        *numbers,
-        *texts,
+        f" WHERE {condition}{kept_unmerged()}",
+        (*numbers, *texts),
     )
 
 

@@ -10,8 +10,10 @@ from server import clock
 from server.clock import Instant
 from server.errors import ExternalIdConflict, InvalidInput, NotFound, phrase
 from server.members import models, rules
-from server.storage import changes
+from server.storage import changes, parts
+from server.storage.exchange import Asked
 from server.storage.ids import new_id
+from server.storage.parts import Ask
 
 DEFAULT_LOCALE = "en"
 DEFAULT_TIME_ZONE = "UTC"
@@ -110,12 +112,29 @@ async def profile(member_id: int) -> Profile:
     return found[member_id]
 
 
+PROFILE: tuple[Ask, ...] = ((models.PROFILES, ()),)
+"""What `profile_of` is made from."""
+
+
+def profile_of(found: parts.Found) -> Profile | None:
+    """The member's profile; None for an id that no member has."""
+    rows = found.rows(models.PROFILES)
+    if not rows:
+        return None
+    [row], text_at = rows, found.text_at
+    external_id, name, birthday, locale, time_zone = row[text_at : text_at + 5]
+    enrolled_at = row[parts.FIRST_COLUMN]
+    return Profile(row[1], external_id, name, birthday, locale, time_zone, enrolled_at)
+
+
 async def profiles(ids: Iterable[int]) -> dict[int, Profile]:
     """The members with these ids, in one statement; unknown ids are left out."""
-    wanted = list(ids)
+    wanted = set(ids)
     if not wanted:
         return {}
-    return {row[0]: Profile(*row) for row in await models.member_rows(wanted)}
+    found = await parts.read(parts.Question(PROFILE), wanted)
+    profiles = {member_id: profile_of(one) for member_id, one in found.items()}
+    return {member_id: profile for member_id, profile in profiles.items() if profile is not None}
 
 
 async def members_by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
@@ -134,17 +153,14 @@ def _may_be_stored(external_id: str) -> bool:
     return external_id.isprintable()
 
 
-async def known_members(
-    ids: Iterable[int], external_ids: Iterable[str]
-) -> list[tuple[int, str | None, int]]:
-    """(id, external id, the member it stands for) of the members that have one of the ids or of
-    the external ids, in one statement. A member stands for itself, a duplicate that was merged for
-    the one whom it was merged into; in a transaction this stays so until its end."""
+def known_members(ids: Iterable[int], external_ids: Iterable[str]) -> Asked | None:
+    """What asks for (id, external id, the member it stands for) of the members that have one of
+    the ids or of the external ids; None if nobody can have any. A member stands for itself, a
+    duplicate that was merged for the one whom it was merged into; in a transaction this stays so
+    until its end."""
     numbers = [number for number in ids if 0 < number <= MAXIMUM_ID]
     texts = [text for text in external_ids if _may_be_stored(text)]
-    if not numbers and not texts:
-        return []
-    return [(row[0], row[1], row[2]) for row in await models.known_members(numbers, texts)]
+    return models.known_members(numbers, texts) if numbers or texts else None
 
 
 async def survivors(ids: Iterable[int]) -> dict[int, int]:

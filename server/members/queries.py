@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from server.members.lifetimes import SESSION_MICROSECONDS
 from server.storage import sql
+from server.storage.changes import PROGRAMME_VERSION_ID, SIGNING_KEY_VERSION_ID
 
 _ADD = sql.insert(
     "sessions", "id, account_id, generation, device_name, created_at, rotated_at, expires_at"
@@ -24,9 +25,15 @@ _FIND = """
     FROM sessions s JOIN accounts a ON a.id = s.account_id
     LEFT JOIN members m ON m.id = a.member_id WHERE s.id = $1
 """
-_AUTHENTICATE = """
+# In the same statement, so that the versions are those of what it reads.
+_VERSION = "COALESCE((SELECT version FROM versions WHERE id = {id}), 0)"
+_AUTHENTICATE = f"""
     SELECT COALESCE(m.merged_into, a.member_id), COALESCE(survivor.locale, m.locale), a.staff_role,
-           s.created_at, s.expires_at, s.revoked_at, k.retired_at
+           s.created_at, s.expires_at, s.revoked_at, k.retired_at,
+           {_VERSION.format(id="COALESCE(m.merged_into, a.member_id)")},
+           {_VERSION.format(id="s.id")},
+           {_VERSION.format(id=SIGNING_KEY_VERSION_ID)},
+           {_VERSION.format(id=PROGRAMME_VERSION_ID)}
     FROM sessions s
     JOIN accounts a ON a.id = s.account_id
     LEFT JOIN members m ON m.id = a.member_id
@@ -70,8 +77,9 @@ async def session(session_id: int) -> sql.Row | None:
 
 
 async def authenticated(session_id: int, *, account_id: int, signed_by: str) -> sql.Row | None:
-    """(member id, locale, staff role, session created, expires and revoked, signing key retired),
-    if all three exist."""
+    """(member id, locale, staff role, session created, expires and revoked, signing key retired,
+    and the versions of the member, the session, the signing keys and the programme), if all three
+    exist."""
     return await sql.fetch_one(_AUTHENTICATE, session_id, account_id, signed_by)
 
 

@@ -38,6 +38,7 @@ from server.members.keys import rotate as rotate_signing_key
 from server.members.lifetimes import PUBLISHED_KEYS_MAXIMUM_AGE_SECONDS
 from server.members.passwords import hash_password
 from server.members.profiles import (
+    PROFILE,
     MemberPage,
     NewMember,
     Profile,
@@ -46,6 +47,7 @@ from server.members.profiles import (
     members_by_external_id,
     page_of_members,
     profile,
+    profile_of,
     profiles,
     register_member,
     register_members,
@@ -79,6 +81,7 @@ from server.members.sessions import (
 from server.members.tokens import OpenedSession, SessionTokens, ShownRefreshToken
 
 __all__ = [
+    "PROFILE",
     "PUBLISHED_KEYS_MAXIMUM_AGE_SECONDS",
     "AddressHolder",
     "ApiKeyView",
@@ -121,6 +124,7 @@ __all__ = [
     "password_matches",
     "prepare_keys",
     "profile",
+    "profile_of",
     "profiles",
     "refresh_session",
     "register_member",

@@ -1,6 +1,5 @@
 """The member in the schema: what the phone shows, joined from every domain."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, cast
 
@@ -13,7 +12,7 @@ from server.challenges.graphql import ChallengeStatus, challenges_of_member
 from server.clock import Instant
 from server.edge import nodes, pages
 from server.edge.context import Context, Info
-from server.edge.fields import computed
+from server.edge.fields import computed, exact
 from server.edge.nodes import Node
 from server.edge.pages import PageInfo
 from server.edge.permissions import (
@@ -40,6 +39,7 @@ from server.ledger.graphql import (
 )
 from server.members import service as members
 from server.members.service import Profile
+from server.membership.home import read_member, read_members
 from server.money import POINTS
 from server.payments.graphql import (
     Hold,
@@ -50,10 +50,14 @@ from server.payments.graphql import (
 from server.payouts.graphql import payouts_of_member
 from server.payouts.shapes import PayoutConnection
 from server.principal import PrincipalKind, Scope
-from server.programme.graphql import programme_now
 from server.purchases.purchase_type import PurchaseConnection, purchases_of_member
 from server.rewards.graphql import VoucherConnection, voucher_count_of_member, vouchers_of_member
-from server.tiers.graphql import TierStatus, shown_tier, tier_view_of_member
+from server.tiers.graphql import (
+    TierStatus,
+    shown_lifetime_spend,
+    shown_tier,
+    tier_of_member,
+)
 from server.transfers.graphql import GiftConnection, gifts_of_member
 
 _READERS = access(Scope.MEMBERS_READ, roles=ALL_STAFF)
@@ -86,40 +90,37 @@ class Member(Node):
     enrolled_at: Instant = strawberry.field(description="Since when they are a member.")
     number: strawberry.Private[int]
 
-    @computed(description="The member's card.")
-    async def card(self, info: Info) -> Card:
+    @computed(description="The member's card.", is_exact=True)
+    def card(self, info: Info) -> Card:
         """The current card."""
-        return await card_of_member(info, self.number)
+        return cast(Card, card_of_member(info.context, self.number))
 
-    @computed(description="The member's points.")
-    async def points(self, info: Info) -> Points:
+    @computed(description="The member's points.", is_exact=True)
+    def points(self, info: Info) -> Points:
         """The points."""
-        return await points_of_member(info, self.number)
+        return cast(Points, points_of_member(info.context, self.number))
 
-    @computed(description="The member's tier.")
-    async def tier(self, info: Info) -> TierStatus:
+    @computed(description="The member's tier.", is_exact=True)
+    def tier(self, info: Info) -> TierStatus:
         """The tier."""
-        view = await tier_view_of_member(info, self.number)
-        published = await programme_now(info)
-        return shown_tier(view, published.programme)
+        return cast(TierStatus, tier_of_member(info.context, self.number, shown_tier))
 
-    @computed(description="Eligible spend over the whole membership.")
-    async def eligible_spend(self, info: Info) -> Money:
+    @computed(description="Eligible spend over the whole membership.", is_exact=True)
+    def eligible_spend(self, info: Info) -> Money:
         """The lifetime spend."""
-        view = await tier_view_of_member(info, self.number)
-        identity = (await programme_now(info)).programme.programme
-        return Money.of(view.lifetime_spend_minor, identity.currency, identity.minor_unit_digits)
+        return cast(Money, tier_of_member(info.context, self.number, shown_lifetime_spend))
 
-    @computed(description="The member's cashback.")
-    async def cashback(self, info: Info) -> Cashback:
+    @computed(description="The member's cashback.", is_exact=True)
+    def cashback(self, info: Info) -> Cashback:
         """The cashback."""
-        rules = (await programme_now(info)).programme
-        return await cashback_of_member(info, self.number, rules)
+        return cast(Cashback, cashback_of_member(info.context, self.number))
 
-    @computed(description="How the member stands in each challenge of the programme.")
-    async def challenges(self, info: Info) -> list[ChallengeStatus]:
+    @computed(
+        description="How the member stands in each challenge of the programme.", is_exact=True
+    )
+    def challenges(self, info: Info) -> list[ChallengeStatus]:
         """The challenges."""
-        return await challenges_of_member(info, self.number)
+        return cast(list[ChallengeStatus], challenges_of_member(info.context, self.number))
 
     @computed(
         description="What the member bought, the newest recorded first. Keys see what their own "
@@ -136,10 +137,10 @@ class Member(Node):
         """A page of vouchers."""
         return await vouchers_of_member(self.number, first=first, after=after)
 
-    @computed(description="How many vouchers the member has bought so far.")
-    async def vouchers_issued(self, info: Info) -> int:
+    @computed(description="How many vouchers the member has bought so far.", is_exact=True)
+    def vouchers_issued(self, info: Info) -> int:
         """The number of vouchers."""
-        return await voucher_count_of_member(info, self.number)
+        return cast(int, voucher_count_of_member(info.context, self.number))
 
     @computed(description="The cashback that the member asked to be paid, the newest first.")
     async def payouts(self, first: First = 20, after: After = None) -> PayoutConnection:
@@ -175,12 +176,11 @@ class Member(Node):
         """The open holds."""
         return await holds_of_member(info, self.number)
 
-    @computed(description="The member's statement of points, the newest line first.")
-    async def activity(
-        self, info: Info, first: First = 20, after: After = None
-    ) -> ActivityConnection:
+    @computed(description="The member's statement of points, the newest line first.", is_exact=True)
+    def activity(self, info: Info, first: First = 20, after: After = None) -> ActivityConnection:
         """A page of the statement."""
-        return await activity_of_member(info, self.number, first=first, after=after)
+        page = activity_of_member(info.context, self.number, first=first, after=after)
+        return cast(ActivityConnection, page)
 
     @computed(
         description="Why a balance is what it is: at any instant, past or future, the lots, the "
@@ -202,11 +202,6 @@ class Member(Node):
         return await balance_explained(info, self.number, asset=asset, at=at, locale=self.locale)
 
 
-async def _profiles(member_ids: list[int]) -> Sequence[Profile | None]:
-    found = await members.profiles(member_ids)
-    return [found.get(member_id) for member_id in member_ids]
-
-
 def _shown(profile: Profile) -> Member:
     return Member(
         id=nodes.global_id("Member", profile.id),
@@ -221,13 +216,13 @@ def _shown(profile: Profile) -> Member:
 
 
 async def _member(info: Info, member_id: int) -> Member | None:
-    profile = await info.context.loader(_profiles).load(member_id)
+    profile = await read_member(info.context, member_id)
     return None if profile is None else _shown(profile)
 
 
 async def own_member(context: Context) -> Member:
     """The signed-in member. Raises RequestRefused for an account that belongs to none."""
-    profile = await context.loader(_profiles).load(context.principal.member_id or 0)
+    profile = await read_member(context, context.principal.member_id or 0)
     if profile is None:
         raise RequestRefused("FORBIDDEN", "account.no_member", status=403)
     return _shown(profile)
@@ -277,6 +272,7 @@ class PointBalance:
 class MembershipQueries:
     """The root fields that read members."""
 
+    @exact
     @query(MEMBER, description="The signed-in member: the home screen in one round trip.")
     async def me(self, info: Info) -> Member:
         """The caller."""
@@ -301,10 +297,12 @@ class MembershipQueries:
             return None
 
     @query(_READERS, description="All members, in the order in which they joined.")
-    async def members(self, first: First = 20, after: After = None) -> MemberConnection:
+    async def members(self, info: Info, first: First = 20, after: After = None) -> MemberConnection:
         """A page of members."""
         limit, position = pages.page(first, after)
         page = await members.page_of_members(first=limit, after_id=position or 0)
+        if page.members and info.context.asked is not None:
+            await read_members(info.context, [profile.id for profile in page.members])
         return pages.connected(
             MemberConnection,
             MemberEdge,

@@ -12,6 +12,7 @@ from server.edge.subscribing import Event
 from server.integrations.live import hub
 from server.membership.following import following
 from server.membership.graphql import Member, own_member
+from server.programme import service as programme
 
 
 @strawberry.type
@@ -35,10 +36,11 @@ class MembershipSubscriptions:
             async def read(context: Context) -> Member:
                 # Of a duplicate that was merged meanwhile it is the survivor.
                 followed.member_id = context.principal.member_id or followed.member_id
-                member = await own_member(context)
-                # Not before anything that the snapshot shows, which began with this look-up.
+                # The snapshot begins with this look-up.
+                await programme.rulebook()
+                # Not before anything that the snapshot shows.
                 context.at = clock.now()
-                return member
+                return await own_member(context)
 
             while True:
                 await followed.occasion(last)

@@ -1,12 +1,13 @@
 """The programme in the schema: its terms for everyone, its versions and publishing for staff."""
 
+from collections.abc import Awaitable
 from typing import Annotated, cast
 
 import strawberry
 
 from server.clock import Instant
 from server.edge import problems
-from server.edge.context import Info
+from server.edge.context import Context, Info
 from server.edge.mutation import KEY_DESCRIPTION, write_once
 from server.edge.nodes import fetches
 from server.edge.permissions import EVERYONE, STAFF, access, mutation, query, shown_to
@@ -16,7 +17,9 @@ from server.errors import DomainError
 from server.principal import StaffRole
 from server.programme import service
 from server.programme.errors import InvalidDocument, NoProgramme
+from server.programme.present import Present, present_of
 from server.programme.service import PublishedProgramme as Published
+from server.programme.service import Rulebook
 from server.programme.terms import Programme, effective_at, programme_shown
 
 _PUBLISHERS = access(roles=frozenset({StaffRole.MANAGER}))
@@ -118,14 +121,30 @@ async def _programme_node(_info: Info, version: int) -> Programme | None:
         return None
 
 
-async def _published(instants: list[Instant]) -> list[Published]:
+async def _presents(instants: list[Instant], context: Context) -> list[Present]:
     book = await service.rulebook()
-    return [book.at(instant) for instant in instants]
+    return [_noted(context, book, instant) for instant in instants]
+
+
+def _noted(context: Context, book: Rulebook, at: Instant) -> Present:
+    context.changes_at(book.next_start(at))
+    return present_of(book.at(at), at)
+
+
+def prime_programme(context: Context, book: Rulebook) -> None:
+    """The request knows the versions: its fields ask for them no more."""
+    present = _noted(context, book, context.at)
+    context.loader(_presents, context).prime(context.at, present)
+
+
+def present_now(context: Context) -> Present | Awaitable[Present]:
+    """The programme's day at the request's instant; asked of the database once a request."""
+    return context.loader(_presents, context).get(context.at)
 
 
 async def programme_now(info: Info) -> Published:
     """The version in effect at the request's instant; asked of the database once a request."""
-    return await info.context.loader(_published).load(info.context.at)
+    return (await info.context.loader(_presents, info.context).load(info.context.at)).published
 
 
 # ---------------------------------------------------------------- root fields

@@ -8,8 +8,10 @@ from tortoise.models import Model
 
 from server.clock import Instant
 from server.storage import sql
+from server.storage.exchange import Asked
 from server.storage.fields import IdField, InstantField
 from server.storage.ids import new_id
+from server.storage.parts import Branch
 
 
 class ProgrammeVersion(Model):
@@ -30,9 +32,22 @@ class ProgrammeVersion(Model):
         constraints = (CheckConstraint(check="version >= 1", name="programme_versions_version"),)
 
 
+NEWEST_ID: Asked = ("SELECT id FROM programme_versions ORDER BY version DESC LIMIT 1", ())
+"""Asks for the id of the row with the highest version number."""
+
+
+NEWEST = Branch(
+    "newest version",
+    member="m.id",
+    numbers=("(SELECT id FROM programme_versions ORDER BY version DESC LIMIT 1)",),
+    source="FROM members m WHERE m.id IN ({members})",
+)
+"""For each member the id of the row with the highest version number."""
+
+
 async def newest_id() -> int | None:
     """The id of the row with the highest version number, or None without any version."""
-    row = await sql.fetch_one("SELECT id FROM programme_versions ORDER BY version DESC LIMIT 1")
+    row = await sql.fetch_one(NEWEST_ID[0])
     return None if row is None else int(row[0])
 
 

@@ -69,6 +69,11 @@ class Rulebook:
                 return published
         raise unknown_version(version)
 
+    def next_start(self, instant: Instant) -> Instant:
+        """When the version that counts after the one of the instant takes effect, if any does."""
+        place = bisect_right(self.starts, instant)
+        return self.starts[place] if place < len(self.starts) else clock.NEVER
+
     @property
     def newest_version(self) -> int:
         """The highest version number; 0 without any version."""
@@ -80,17 +85,27 @@ _rulebooks: "WeakKeyDictionary[ConnectionHandler, Rulebook]" = WeakKeyDictionary
 """What is in memory of each open database; it goes when the database is closed."""
 
 
-async def rulebook() -> Rulebook:
+NEWEST = models.NEWEST_ID
+"""What `rulebook` needs to know; its answer may be given to it, if it was asked for with others."""
+
+
+def remembered() -> Rulebook:
+    """The versions that were known last, for whoever makes sure that they are the newest."""
+    return _rulebooks.get(get_connections(), _EMPTY)
+
+
+async def rulebook(newest: Sequence[Sequence[Any]] | None = None) -> Rulebook:
     """All published versions, as the database has them now.
 
-    Costs one short statement; documents are read only when a version was added since. Published
-    versions never change, so memory is current while the newest row is the one that it knows. It
-    knows rows by id and not by number: the number of a version whose transaction was undone is
-    given again, its id never.
+    Costs one short statement, unless `newest` holds the rows of NEWEST; documents are read only
+    when a version was added since. Published versions never change, so memory is current while the
+    newest row is the one that it knows. It knows rows by id and not by number: the number of a
+    version whose transaction was undone is given again, its id never.
     """
     connections = get_connections()
     known = _rulebooks.get(connections, _EMPTY)
-    if await models.newest_id() == known.newest_id:
+    newest_id = await models.newest_id() if newest is None else _first_number(newest)
+    if newest_id == known.newest_id:
         return known
     ids = await models.all_ids()
     rows = await models.rows_of(row_id for row_id in ids if row_id not in known.by_id)
@@ -105,6 +120,10 @@ async def rulebook() -> Rulebook:
     )
     _rulebooks[connections] = current
     return current
+
+
+def _first_number(rows: Sequence[Sequence[Any]]) -> int | None:
+    return int(rows[0][0]) if rows else None
 
 
 def _published(row: Sequence[Any]) -> PublishedProgramme:

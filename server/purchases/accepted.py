@@ -3,10 +3,11 @@
 from server import clock
 from server.clock import Instant, LocalDay
 from server.programme.service import PublishedProgramme
-from server.purchases.outcomes import RecordedPurchase, Submission, encoded
+from server.purchases.outcomes import RecordedPurchase, Sent, encoded
 from server.purchases.rules import Amounts
+from server.purchases.terms import terms_of
 from server.storage import sql
-from server.storage.ids import new_id
+from server.storage.ids import new_ids
 
 
 class Accepted:
@@ -17,32 +18,33 @@ class Accepted:
         "day",
         "member_id",
         "paid",
+        "partner",
         "position",
         "published",
         "submission",
+        "terms",
     )
 
     def __init__(
-        self, position: int, submission: Submission, published: PublishedProgramme, amounts: Amounts
+        self, position: int, sent: Sent, published: PublishedProgramme, amounts: Amounts
     ) -> None:
         self.position = position
-        self.submission = submission
+        self.submission = sent.submission
+        self.partner = sent.partner
         self.published = published
         self.amounts = amounts
         self.paid: list[int] = []  # what of it falls on each line; empty without payments
-        zone = published.programme.programme.timezone
-        self.day: LocalDay = clock.local_day(submission.draft.occurred_at, zone)
+        self.terms = terms_of(published.programme)
+        self.day: LocalDay = clock.local_day(sent.submission.draft.occurred_at, self.terms.zone)
         self.member_id = 0
 
-    def row(
-        self, outcome: RecordedPurchase, *, partner: str, content_hash: str, now: Instant
-    ) -> sql.Row:
+    def row(self, outcome: RecordedPurchase, *, content_hash: str, now: Instant) -> sql.Row:
         """The values of INSERT_PURCHASE."""
         draft = self.submission.draft
         return (
             outcome.purchase_id,
             self.member_id,
-            partner,
+            self.partner,
             draft.external_id,
             content_hash,
             draft.store_id,
@@ -61,12 +63,12 @@ class Accepted:
 
     def line_rows(self, purchase_id: int) -> list[sql.Row]:
         """The values of INSERT_LINE for each line."""
-        unknown = self.published.programme.data_source.unknown_label
+        unknown, member_id = self.terms.unknown, self.member_id
         lines = self.submission.draft.lines
         return [
             (
-                new_id(),
-                self.member_id,
+                id_,
+                member_id,
                 purchase_id,
                 number,
                 line.product_id,
@@ -80,7 +82,7 @@ class Accepted:
                 0,
                 0,
             )
-            for number, (line, paid) in enumerate(
-                zip(lines, self.paid or (0,) * len(lines), strict=True)
+            for number, (id_, line, paid) in enumerate(
+                zip(new_ids(len(lines)), lines, self.paid or (0,) * len(lines), strict=True)
             )
         ]

@@ -1,20 +1,18 @@
 """Purchases in the schema: what tills send, and what they are told."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import strawberry
 
 from server import clock
-from server.cards.graphql import CardUnusable, MemberReference, member_reference
+from server.cards.graphql import CardUnusable
 from server.clock import Instant
 from server.edge import nodes
 from server.edge.batches import answer_each, shown_each
 from server.edge.context import Info
 from server.edge.enums import described
 from server.edge.idempotency import NothingWritten
-from server.edge.inputs import built_by
-from server.edge.mutation import KEY_DESCRIPTION, write_once
+from server.edge.mutation import write_once, write_together
 from server.edge.permissions import PURCHASE_DATA, access, mutation, shown_to
 from server.edge.problems import (
     AlreadyDecided,
@@ -24,11 +22,13 @@ from server.edge.problems import (
     NotAllowed,
     NotFound,
 )
-from server.edge.scalars import BigInt, CurrencyCode, Money
+from server.edge.scalars import Money
 from server.errors import DomainError
 from server.principal import Scope
 from server.purchases import service
-from server.purchases.service import Draft, EarnedRule, Line, RecordedBatch, Submission
+from server.purchases.gathered import RECORDED_TOGETHER
+from server.purchases.inputs import RecordPurchaseInput, RecordPurchasesInput, submission_of
+from server.purchases.service import EarnedRule, RecordedBatch, Sent
 from server.purchases.service import RecordedPurchase as Outcome
 
 _TILLS = access(Scope.PURCHASES_WRITE)
@@ -148,105 +148,6 @@ def _shown(outcome: Outcome) -> RecordedPurchase:
     )
 
 
-# ---------------------------------------------------------------- what tills send
-
-
-def _line(value: Mapping[str, Any]) -> Line:
-    return Line(
-        value["productId"],
-        value["department"],
-        value["productCategory"],
-        value["productType"],
-        value["quantity"],
-        value["salesMinor"],
-        value["couponMinor"],
-    )
-
-
-@built_by(_line)
-@strawberry.input(description="One line of a basket.")
-class PurchaseLineInput:
-    """A line."""
-
-    product_id: str = strawberry.field(
-        description="The shop's id of the product: 1 to 64 printable characters."
-    )
-    quantity: BigInt = strawberry.field(
-        description="Units, 0 or more; the amounts are for the whole line, whatever the quantity."
-    )
-    sales_minor: BigInt = strawberry.field(
-        description="What the shop charges for the whole line after its own discounts, in minor "
-        "units of the currency, 0 or more."
-    )
-    coupon_minor: BigInt = strawberry.field(
-        default=BigInt(0),
-        description="What a manufacturer's coupon takes off it, in minor units, 0 or more.",
-    )
-    department: str | None = strawberry.field(
-        default=None,
-        description="The product's department, which bonuses, cashback, exclusions and challenges "
-        "look at: 1 to 120 printable characters; the programme's unknown label if left out.",
-    )
-    product_category: str | None = strawberry.field(
-        default=None, description="The product's category, as `department`."
-    )
-    product_type: str | None = strawberry.field(
-        default=None, description="The product's type, as `department`."
-    )
-
-
-@strawberry.input(description="A purchase as the till has it.")
-class PurchaseInput:
-    """A purchase."""
-
-    external_id: str = strawberry.field(
-        description="The till's id of the purchase, unique in its partner's shops for ever: 1 to "
-        "64 printable characters."
-    )
-    member: MemberReference = strawberry.field(description="Who bought.")
-    occurred_at: Instant = strawberry.field(
-        description="When the purchase was made. It decides what counts, however late the purchase "
-        "is sent; at most 60 seconds ahead of the server's clock."
-    )
-    store_id: str = strawberry.field(
-        description="The shop's id of the store: 1 to 64 printable characters."
-    )
-    currency_code: CurrencyCode = strawberry.field(
-        description="The currency of the amounts: the programme's."
-    )
-    lines: list[PurchaseLineInput] = strawberry.field(description="The lines: 1 to 500.")
-    payment_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None,
-        description="What points, cashback and vouchers have paid of it: up to 10 payments, which "
-        "together take off no more than the basket's net, and of which points no more than the "
-        "programme's maximum share of it. What they paid for earns nothing, unless the programme "
-        "says otherwise.",
-    )
-    enrol_if_unknown: bool = strawberry.field(
-        default=False,
-        description="Whether to enrol the buyer, at `occurredAt` and just before the purchase, if "
-        "`member.externalId` is not known yet.",
-    )
-
-
-@strawberry.input(description="A purchase to record.")
-class RecordPurchaseInput:
-    """Input of recordPurchase."""
-
-    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
-    purchase: PurchaseInput = strawberry.field(description="The purchase.")
-
-
-@strawberry.input(description="Purchases to record, in one commit.")
-class RecordPurchasesInput:
-    """Input of recordPurchases."""
-
-    idempotency_key: str = strawberry.field(description=KEY_DESCRIPTION)
-    purchases: list[PurchaseInput] = strawberry.field(
-        description="1 to 500 purchases, recorded in this order; each is answered by itself."
-    )
-
-
 RecordPurchaseResult = Annotated[
     RecordedPurchase
     | InvalidInput
@@ -290,25 +191,6 @@ RecordPurchasesResult = Annotated[
 ]
 
 
-def _submission(given: PurchaseInput, *path: str | int) -> Submission:
-    reference = member_reference(given.member)
-    assert reference is not None, "the schema requires it"
-    return Submission(
-        Draft(
-            external_id=given.external_id,
-            member=reference,
-            occurred_at=given.occurred_at,
-            store_id=given.store_id,
-            currency=given.currency_code.name,
-            lines=tuple(cast(list[Line], given.lines)),
-            payment_ids=tuple(
-                nodes.number_of(payment_id, "Payment") for payment_id in given.payment_ids or ()
-            ),
-        ),
-        given.enrol_if_unknown,
-    )
-
-
 def _partner(info: Info) -> str:
     partner = info.context.principal.partner
     assert partner is not None, "only keys record purchases, and every key has a partner"
@@ -330,15 +212,29 @@ class PurchaseMutations:
         input: Annotated[RecordPurchaseInput, strawberry.argument(description="What was bought.")],
     ) -> RecordPurchaseResult:
         """Record one purchase."""
+        partner = _partner(info)
 
-        async def work() -> Outcome:
-            submission = _submission(input.purchase, "input", "purchase")
+        async def alone() -> Outcome:
+            submission = submission_of(input.purchase)
             try:
-                return await service.record(submission, partner=_partner(info), now=clock.now())
+                return await service.record(submission, partner=partner, now=clock.now())
             except DomainError as error:
                 raise error.below("input", "purchase") from None
 
-        answer = await write_once(info, input, work=work, result=Outcome, present=_shown)
+        try:
+            sent = Sent(submission_of(input.purchase), partner)
+        except DomainError:  # it is refused, if its key was not answered before
+            answer = await write_once(info, input, work=alone, result=Outcome, present=_shown)
+        else:
+            answer = await write_together(
+                info,
+                input,
+                writes=RECORDED_TOGETHER,
+                item=sent,
+                apart=[(partner, sent.submission.draft.external_id)],
+                alone=alone,
+                present=_shown,
+            )
         return cast(RecordPurchaseResult, answer)
 
     @mutation(
@@ -363,7 +259,7 @@ class PurchaseMutations:
             answers = await answer_each(
                 input.purchases,
                 field="purchases",
-                wish_of=_submission,
+                wish_of=submission_of,
                 do=lambda submissions: service.record_many(
                     submissions, partner=_partner(info), now=clock.now()
                 ),

@@ -9,6 +9,7 @@ from tortoise.models import Model
 from server.clock import Instant
 from server.members.models import Member
 from server.storage import sql
+from server.storage.exchange import Asked
 from server.storage.fields import IdField, InstantField
 
 
@@ -147,14 +148,14 @@ INSERT_PURCHASE = sql.insert("purchases", PURCHASE_COLUMNS)
 INSERT_LINE = sql.insert("purchase_lines", LINE_COLUMNS)
 
 
-async def recorded(partner: str, external_ids: Iterable[str]) -> Sequence[sql.Row]:
-    """(external_id, content_hash, outcome) of the partner's purchases with these ids."""
+def recorded(partner: str, external_ids: Iterable[str]) -> Asked:
+    """What asks for (partner, external_id, content_hash, outcome) of the partner's purchases with
+    these ids."""
     values = sql.padded(external_ids)
-    return await sql.fetch(
-        "SELECT external_id, content_hash, outcome FROM purchases WHERE partner = $1"
+    return (
+        "SELECT partner, external_id, content_hash, outcome FROM purchases WHERE partner = $1"
         f" AND external_id IN ({sql.placeholders(len(values), 2)})",
-        partner,
-        *values,
+        (partner, *values),
     )
 
 

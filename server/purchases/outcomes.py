@@ -66,17 +66,28 @@ class Submission(msgspec.Struct, frozen=True):
     enrol_if_unknown: bool
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """A submission, and the partner whose till has sent it."""
+
+    submission: Submission
+    partner: str
+
+
 class RecordedBatch(msgspec.Struct, frozen=True):
     """The answers to a batch, as they are kept: a purchase's id, or why it was refused."""
 
     answers: tuple[int | Refusal, ...]
 
 
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(RecordedPurchase)
+
+
 def encoded(outcome: RecordedPurchase) -> str:
     """The outcome as it is stored."""
-    return msgspec.json.encode(outcome).decode()
+    return _ENCODER.encode(outcome).decode()
 
 
 def decoded(outcome: str) -> RecordedPurchase:
     """The stored outcome of a purchase."""
-    return msgspec.json.decode(outcome, type=RecordedPurchase)
+    return _DECODER.decode(outcome)

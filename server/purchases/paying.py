@@ -1,6 +1,6 @@
 """The payments that purchases name: found, checked and tied to them, each to one."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 import msgspec
 
@@ -9,15 +9,13 @@ from server.payments import service as payments
 from server.payments.service import Payment
 from server.purchases import rules
 from server.purchases.accepted import Accepted
-from server.purchases.rules import Draft
 
 
 class Paying:
     """The payments of a batch; made by `looked_up`."""
 
-    def __init__(self, found: dict[int, Payment], partner: str) -> None:
-        self._found = found
-        self._partner = partner
+    def __init__(self, found: dict[str, dict[int, Payment]]) -> None:
+        self._found = found  # by partner, and then by id
         self._attached: list[tuple[int, int]] = []
 
     def pay_for(self, purchase: Accepted) -> None:
@@ -28,9 +26,12 @@ class Paying:
         for more than it costs; with the path below the purchase.
         """
         draft = purchase.submission.draft
+        if not draft.payment_ids:
+            return
+        found = self._found.get(purchase.partner, {})
         value_minor = points_minor = 0
         for place, payment_id in enumerate(draft.payment_ids):
-            payment = self._found.get(payment_id)
+            payment = found.get(payment_id)
             path = ("paymentIds", place)
             if payment is None:
                 raise NotFound("payment.not_found", path=path)
@@ -38,7 +39,7 @@ class Paying:
                 payment,
                 member_id=purchase.member_id,
                 currency=draft.currency,
-                partner=self._partner,
+                partner=purchase.partner,
                 path=path,
             )
             value_minor += payment.value_minor
@@ -55,9 +56,11 @@ class Paying:
         """Tie the purchase's payments to it: nothing else can be paid with them."""
         for payment_id in purchase.submission.draft.payment_ids:
             self._attached.append((payment_id, purchase_id))
-            self._found[payment_id] = msgspec.structs.replace(
-                self._found[payment_id], purchase_id=purchase_id
-            )
+            for found in self._found.values():
+                if payment_id in found:  # the operator's own payments are every partner's
+                    found[payment_id] = msgspec.structs.replace(
+                        found[payment_id], purchase_id=purchase_id
+                    )
 
     async def flush(self) -> None:
         """Write what was tied."""
@@ -65,11 +68,18 @@ class Paying:
             await payments.attach(self._attached)
 
 
-async def looked_up(drafts: Collection[Draft], partner: str) -> Paying:
+async def looked_up(purchases: Iterable[Accepted]) -> Paying:
     """Find the payments that the purchases name; no statement if they name none.
 
     The ledger accounts of the purchases' members are locked by the caller.
     """
-    named = {payment_id for draft in drafts for payment_id in draft.payment_ids}
-    found = await payments.for_purchase(sorted(named), partner=partner) if named else {}
-    return Paying(found, partner)
+    named: dict[str, set[int]] = {}
+    for each in purchases:
+        if each.submission.draft.payment_ids:
+            named.setdefault(each.partner, set()).update(each.submission.draft.payment_ids)
+    return Paying(
+        {
+            partner: await payments.for_purchase(sorted(ids), partner=partner)
+            for partner, ids in sorted(named.items())
+        }
+    )

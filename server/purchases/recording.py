@@ -1,15 +1,13 @@
 """How a batch of purchases is recorded: look up, lock, reckon in order, write in bulk.
 
-All members' ledger accounts are locked first, in the order of their ids; everything that the rules
-need is then read in a few statements for all purchases, reckoned in memory in the order given, and
-written in a few statements.
+Three exchanges with the database, however many purchases and rules there are, beside the beginning
+and the end of the transaction: what was recorded before, and who the members are; the members'
+ledger accounts, locked in the order of their ids; what the rules need. Then everything is reckoned
+in memory in the order given, and written in one exchange.
 """
 
 from collections.abc import Sequence
 
-import msgspec
-
-from server import clock
 from server.cards import service as cards
 from server.cashback import service as cashback
 from server.challenges import service as challenges
@@ -23,82 +21,110 @@ from server.programme import service as programme
 from server.programme.service import PublishedProgramme
 from server.purchases import models, paying, rules
 from server.purchases.accepted import Accepted
-from server.purchases.outcomes import (
-    CashbackAccrued,
-    EarnedPoints,
-    EarnedRule,
-    RecordedPurchase,
-    Submission,
-    decoded,
-)
+from server.purchases.outcomes import EarnedPoints, EarnedRule, RecordedPurchase, Sent, decoded
+from server.purchases.rewarding import Rewarding, earned_by
 from server.storage import sql
-from server.storage.ids import new_id
+from server.storage.exchange import Asked, Companion, Written, execute_each, fetch_each
 from server.tiers import service as tiers
 
 Answer = RecordedPurchase | DomainError
-PURCHASE_RULE = "purchase"
+_External = tuple[str, str]
+"""A partner, and its id of a purchase."""
 
 
 class Recording:
     """One batch on its way; `answers` runs it."""
 
-    def __init__(self, submissions: Sequence[Submission], partner: str, now: Instant) -> None:
-        self._submissions = submissions
-        self._partner = partner
+    def __init__(
+        self, sent: Sequence[Sent], now: Instant, companion: Companion[Answer] | None = None
+    ) -> None:
+        self._sent = sent
         self._now = now
-        self._answers: list[Answer | None] = [None] * len(submissions)
-        self._hashes = [rules.content_hash(submission.draft) for submission in submissions]
-        self._first_of: dict[str, int] = {}
+        self._companion = companion
+        self._answers: list[Answer | None] = [None] * len(sent)
+        self._left: list[int] = []
+        self._hashes: dict[int, str] = {}
+        self._first_of: dict[_External, int] = {}
         self._welcomed: dict[int, tuple[PublishedProgramme, Instant]] = {}
         self._purchases: list[sql.Row] = []
         self._lines: list[sql.Row] = []
 
-    async def answers(self) -> list[Answer]:
-        """Record the batch; an answer for each purchase, in order."""
-        await self._answer_repetitions()
-        book = await programme.rulebook()
-        accepted = await self._find_members(self._check(book))
+    async def answers(self) -> list[Answer | None]:
+        """Record the batch; an answer for each purchase, in order, None only for those that the
+        companion did not leave."""
+        sought = cards.SoughtMembers([each.submission.draft.member for each in self._sent])
+        book, members = await self._look_up(sought)
+        accepted = await self._find_members(self._check(book), members)
         if accepted:
             await self._reckon(accepted, book)
-        return [self._answer(position) for position in range(len(self._submissions))]
+        else:
+            await execute_each(self._settle())
+        return self._answers
+
+    def _settle(self) -> Sequence[Written]:
+        """Answer what stands in the batch twice; what the companion wants to be written."""
+        for position in self._left:
+            self._answers[position] = self._answer(position)
+        return [] if self._companion is None else list(self._companion.written(self._answers))
 
     def _answer(self, position: int) -> Answer:
         answer = self._answers[position]
         if answer is None:
-            draft = self._submissions[position].draft
-            first = self._first_of[draft.external_id]
+            external = self._external(position)
+            first = self._first_of[external]
             if self._hashes[first] != self._hashes[position]:
-                return ExternalIdConflict(draft.external_id, path=("externalId",))
+                return ExternalIdConflict(external[1], path=("externalId",))
             return self._answer(first)
         return answer
 
-    async def _answer_repetitions(self) -> None:
-        """Answer what was recorded before, and remember what stands in this batch twice."""
-        known = {
-            submission.draft.external_id
-            for submission in self._submissions
-            if submission.draft.external_id.isprintable()
-        }
-        rows = await models.recorded(self._partner, known) if known else ()
-        recorded = {row[0]: (row[1], row[2]) for row in rows}
-        for position, submission in enumerate(self._submissions):
-            external_id = submission.draft.external_id
-            if external_id not in recorded:
-                continue
-            content_hash, outcome = recorded[external_id]
-            self._answers[position] = (
-                decoded(outcome)
-                if content_hash == self._hashes[position]
-                else ExternalIdConflict(external_id, path=("externalId",))
-            )
+    def _external(self, position: int) -> _External:
+        sent = self._sent[position]
+        return sent.partner, sent.submission.draft.external_id
+
+    async def _look_up(
+        self, sought: cards.SoughtMembers
+    ) -> tuple[programme.Rulebook, list[cards.Found]]:
+        """Ask what was recorded before, answer it, and find the rules and the members."""
+        beside = [] if self._companion is None else self._companion.asked
+        recorded = self._recorded_asked()
+        found = iter(await fetch_each([*beside, *recorded, programme.NEWEST, *sought.asked]))
+        answers_beside = [next(found) for _ in beside]
+        self._left = list(range(len(self._sent)))
+        if self._companion is not None:
+            self._left = sorted(self._companion.left(answers_beside))
+        for position in self._left:
+            self._hashes[position] = rules.content_hash(self._sent[position].submission.draft)
+        self._answer_repetitions([row for _ in recorded for row in next(found)])
+        return await programme.rulebook(next(found)), sought.found(list(found))
+
+    def _recorded_asked(self) -> list[Asked]:
+        """What asks which of the purchases were recorded before; one question for each partner."""
+        ids: dict[str, set[str]] = {}
+        for partner, external_id in map(self._external, range(len(self._sent))):
+            if external_id.isprintable():
+                ids.setdefault(partner, set()).add(external_id)
+        return [models.recorded(partner, known) for partner, known in sorted(ids.items())]
+
+    def _answer_repetitions(self, rows: Sequence[sql.Row]) -> None:
+        """Answer what was recorded before."""
+        recorded = {(row[0], row[1]): row for row in rows}
+        for position in self._left if recorded else ():
+            row = recorded.get(self._external(position))
+            if row is not None:
+                self._answers[position] = (
+                    decoded(row[3])
+                    if row[2] == self._hashes[position]
+                    else ExternalIdConflict(row[1], path=("externalId",))
+                )
 
     def _check(self, book: programme.Rulebook) -> list[Accepted]:
         """The purchases whose values are accepted; the others are answered."""
         checked: list[Accepted] = []
-        for position, submission in enumerate(self._submissions):
-            draft = submission.draft
+        for position in self._left:
             if self._answers[position] is not None:
                 continue
+            sent = self._sent[position]
+            draft = sent.submission.draft
             published = book.at(draft.occurred_at)
             try:
                 amounts = rules.amounts_of(draft, published.programme)
@@ -106,18 +132,19 @@ class Recording:
             except DomainError as error:
                 self._answers[position] = error
                 continue
-            checked.append(Accepted(position, submission, published, amounts))
+            checked.append(Accepted(position, sent, published, amounts))
         return checked
 
-    async def _find_members(self, checked: list[Accepted]) -> list[Accepted]:
+    async def _find_members(
+        self, checked: list[Accepted], found: Sequence[cards.Found]
+    ) -> list[Accepted]:
         """The purchases whose member is known, or is enrolled now; each external id once."""
-        references = [each.submission.draft.member for each in checked]
-        found = await cards.members_of(references) if references else []
         accepted: list[Accepted] = []
         unknown: dict[str, list[Accepted]] = {}
-        for each, member in zip(checked, found, strict=True):
+        for each in checked:
+            member, external = found[each.position], self._external(each.position)
             external_id = each.submission.draft.member.external_id
-            if each.submission.draft.external_id in self._first_of:
+            if external in self._first_of:
                 continue  # what stands in the batch twice is answered as the first
             if isinstance(member, int):
                 each.member_id = member
@@ -133,8 +160,9 @@ class Recording:
             else:
                 self._answers[each.position] = member.below("member")
                 continue
-            self._first_of[each.submission.draft.external_id] = each.position
-        await self._enrol(unknown)
+            self._first_of[external] = each.position
+        if unknown:
+            await self._enrol(unknown)
         return [each for each in accepted if each.member_id]
 
     async def _enrol(self, unknown: dict[str, list[Accepted]]) -> None:
@@ -161,20 +189,11 @@ class Recording:
 
     async def _reckon(self, accepted: list[Accepted], book: programme.Rulebook) -> None:
         """Lock the members, read what the rules need, reckon each purchase, write everything."""
+        assets = {each.terms.currency for each in accepted} | {POINTS}
         members = {each.member_id for each in accepted}
-        days: dict[int, list[LocalDay]] = {}
-        for each in accepted:
-            days.setdefault(each.member_id, []).append(each.day)
-        assets = {each.published.programme.programme.currency for each in accepted} | {POINTS}
-        all_days = {each.day for each in accepted}
         async with ledger.journal(members, sorted(assets), recorded_at=self._now) as journal:
-            levels = await tiers.counting(days, [each.published for each in accepted], book)
-            accruing = await cashback.accruing(
-                members, all_days, [each.published.programme for each in accepted]
-            )
-            progress = await challenges.counting(members, all_days)
-            drafts = [each.submission.draft for each in accepted]
-            payments = await paying.looked_up(drafts, self._partner)
+            rewarding = await self._open(accepted, book, journal)
+            payments = await paying.looked_up(accepted)
             for each in accepted:
                 try:
                     # Before the welcome points, which it includes: who is enrolled by a purchase
@@ -184,152 +203,53 @@ class Recording:
                 except DomainError as error:
                     self._answers[each.position] = error
                     continue
-                is_new, welcome = self._welcome(journal, levels, each)
-                outcome = self._outcome(each, welcome, journal, levels, accruing, progress)
-                outcome = msgspec.structs.replace(outcome, enrolled=is_new)
+                outcome = rewarding.reward(each, *self._welcome(rewarding, each))
                 self._answers[each.position] = outcome
                 self._keep(each, outcome)
                 payments.attach(each, outcome.purchase_id)
-            await sql.execute_many(models.INSERT_PURCHASE, self._purchases)
-            await sql.execute_many(models.INSERT_LINE, self._lines)
-            await payments.flush()
-        await levels.flush()
-        await accruing.flush()
-        await progress.flush()
+            journal.beside(
+                before=[
+                    (models.INSERT_PURCHASE, self._purchases),
+                    (models.INSERT_LINE, self._lines),
+                ],
+                after=[*rewarding.writes(), *self._settle()],
+            )
+        await payments.flush()
 
-    def _welcome(
-        self, journal: ledger.Journal, levels: tiers.Counting, each: Accepted
-    ) -> tuple[bool, list[EarnedPoints]]:
+    async def _open(
+        self, accepted: list[Accepted], book: programme.Rulebook, journal: ledger.Journal
+    ) -> Rewarding:
+        """Everything that the rules need to know of the locked members, in one exchange."""
+        days: dict[int, list[LocalDay]] = {}
+        for each in accepted:
+            days.setdefault(each.member_id, []).append(each.day)
+        on = {each.day for each in accepted}
+        versions = {each.published.version: each.published for each in accepted}.values()
+        opening = cashback.Opening(days, on, [one.programme for one in versions])
+        months = len(opening.asked)
+        states, *found = await fetch_each(
+            [tiers.states_asked(days), *opening.asked, *challenges.counting_asked(days, on)]
+        )
+        return Rewarding(
+            journal=journal,
+            levels=await tiers.counting(days, versions, book, states=states),
+            accruing=opening.opened(found[:months]),
+            progress=challenges.counting(found[months:]),
+        )
+
+    def _welcome(self, rewarding: Rewarding, each: Accepted) -> tuple[bool, list[EarnedPoints]]:
         """Whether the purchase enrols its member, and the welcome points that it then earns."""
         if each.member_id not in self._welcomed:
             return False, []
         published, at = self._welcomed.pop(each.member_id)
-        grant = enrolment.welcome(journal, levels, each.member_id, published, at)
-        return True, [_earned(EarnedRule.WELCOME, grant)] if grant else []
-
-    def _outcome(
-        self,
-        each: Accepted,
-        welcome: list[EarnedPoints],
-        journal: ledger.Journal,
-        levels: tiers.Counting,
-        accruing: cashback.Accruing,
-        progress: challenges.Counting,
-    ) -> RecordedPurchase:
-        """Hold one purchase against every rule, in order, and grant what it earns."""
-        purchase_id = new_id()
-        draft, rules_then = each.submission.draft, each.published.programme
-        at = draft.occurred_at
-        tier = levels.count(each.member_id, each.published, at, each.amounts.eligible_minor)
-        points = rules.points_of(each.amounts, rules_then, tier.before.multiplier_percent)
-        earned = welcome + self._grant_points(each, points, journal, purchase_id)
-        accrued = self._accrue(each, accruing, journal, purchase_id, tier=tier.before.name)
-        facts = challenges.PurchaseFacts(
-            at, each.day, each.amounts.eligible_minor, each.amounts.departments
+        grant = enrolment.welcome(
+            rewarding.journal, rewarding.levels, each.member_id, published, at
         )
-        for completion in progress.count(
-            each.member_id, rules_then, facts, purchase_id=purchase_id
-        ):
-            earned += self._grant_completion(each, completion, journal, purchase_id)
-        return RecordedPurchase(
-            purchase_id=purchase_id,
-            external_id=draft.external_id,
-            member_id=each.member_id,
-            enrolled=False,
-            programme_version=each.published.version,
-            currency=rules_then.programme.currency,
-            digits=rules_then.programme.minor_unit_digits,
-            net_minor=each.amounts.net_minor,
-            eligible_minor=each.amounts.eligible_minor,
-            points=sum(one.points for one in earned),
-            earned=tuple(earned),
-            cashback=accrued,
-            tier_before=tier.before.name,
-            tier_after=tier.after,
-            paid_minor=sum(each.paid),
-        )
-
-    def _grant_points(
-        self,
-        each: Accepted,
-        points: rules.PurchasePoints,
-        journal: ledger.Journal,
-        purchase_id: int,
-    ) -> list[EarnedPoints]:
-        grant = enrolment.points_grant(
-            each.published,
-            points.total,
-            each.submission.draft.occurred_at,
-            reason=ledger.Reason.PURCHASE,
-            rule=PURCHASE_RULE,
-            reference=purchase_id,
-            pending_days=each.published.programme.points.purchase_pending_days,
-        )
-        journal.grant(each.member_id, grant)
-        parts = (
-            (EarnedRule.BASE, points.base),
-            (EarnedRule.TIER, points.tier),
-            (EarnedRule.CATEGORY, points.category),
-        )
-        return [_earned(rule, grant, points=part) for rule, part in parts if part]
-
-    def _accrue(
-        self,
-        each: Accepted,
-        accruing: cashback.Accruing,
-        journal: ledger.Journal,
-        purchase_id: int,
-        *,
-        tier: str,
-    ) -> CashbackAccrued:
-        rules_then, at = each.published.programme, each.submission.draft.occurred_at
-        accrual = accruing.accrue(
-            each.member_id, each.day, each.amounts.cashback_minor, rules_then, tier=tier
-        )
-        available_at = enrolment.available_at(
-            at, rules_then.cashback.pending_days, rules_then.programme.timezone
-        )
-        journal.grant(
-            each.member_id,
-            ledger.Grant(
-                asset=rules_then.programme.currency,
-                amount=accrual.accrued_minor,
-                earned_at=at,
-                available_at=available_at,
-                expires_at=clock.NEVER,
-                reason=ledger.Reason.CASHBACK,
-                rule="cashback",
-                programme_version=each.published.version,
-                reference=purchase_id,
-            ),
-        )
-        return CashbackAccrued(accrual.accrued_minor, accrual.capped_minor, available_at)
-
-    def _grant_completion(
-        self,
-        each: Accepted,
-        completion: challenges.Completion,
-        journal: ledger.Journal,
-        purchase_id: int,
-    ) -> list[EarnedPoints]:
-        streak = completion.is_streak
-        grant = enrolment.points_grant(
-            each.published,
-            completion.points,
-            each.submission.draft.occurred_at,
-            reason=ledger.Reason.STREAK if streak else ledger.Reason.CHALLENGE,
-            rule=completion.challenge,
-            reference=purchase_id,
-        )
-        journal.grant(each.member_id, grant)
-        rule = EarnedRule.STREAK if streak else EarnedRule.CHALLENGE
-        return [_earned(rule, grant, challenge=completion.challenge)]
+        return True, [earned_by(EarnedRule.WELCOME, grant)] if grant else []
 
     def _keep(self, each: Accepted, outcome: RecordedPurchase) -> None:
         content_hash = self._hashes[each.position]
-        self._purchases.append(
-            each.row(outcome, partner=self._partner, content_hash=content_hash, now=self._now)
-        )
+        self._purchases.append(each.row(outcome, content_hash=content_hash, now=self._now))
         self._lines += each.line_rows(outcome.purchase_id)
 
 
@@ -340,22 +260,6 @@ def _check_room(journal: ledger.Journal, each: Accepted) -> None:
     cashback_minor = rules.highest_cashback_minor(each.amounts, programme_then)
     try:
         journal.check_room(each.member_id, POINTS, points)
-        journal.check_room(each.member_id, programme_then.programme.currency, cashback_minor)
+        journal.check_room(each.member_id, each.terms.currency, cashback_minor)
     except DomainError as error:
         raise error.below("lines") from None
-
-
-def _earned(
-    rule: EarnedRule,
-    grant: ledger.Grant,
-    *,
-    points: int | None = None,
-    challenge: str | None = None,
-) -> EarnedPoints:
-    return EarnedPoints(
-        rule,
-        grant.amount if points is None else points,
-        challenge,
-        grant.available_at,
-        grant.expires_at,
-    )

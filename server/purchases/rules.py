@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -18,6 +17,7 @@ from server.money import (
     split_in_proportion,
 )
 from server.programme.document import Programme
+from server.purchases.terms import Terms, terms_of
 
 MAXIMUM_PURCHASES = 500
 MAXIMUM_LINES = 500
@@ -56,8 +56,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     payment_ids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
+class Amounts(msgspec.Struct, frozen=True):
     """The amounts of one basket, in minor units. All but the first are of what earns: without
     what value paid for, unless that earns too, and without what was returned."""
 
@@ -73,8 +72,7 @@ class Amounts:
     """Departments of lines that are not excluded and have net spend above 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class PurchasePoints:
+class PurchasePoints(msgspec.Struct, frozen=True):
     """The points of one basket, each rounded down by itself."""
 
     base: int
@@ -102,14 +100,13 @@ def earning_amounts(
     lines: Sequence[Line], programme: Programme, earning: Sequence[int], *, net_minor: int
 ) -> Amounts:
     """The amounts of a basket whose net spend is given, and of each line what of it earns."""
-    unknown = programme.data_source.unknown_label
-    exclusions = [(match.field, match.equals) for match in programme.excluded_lines]
-    bonus_departments = programme.points.category_bonus[0].departments
-    cashback_departments = programme.cashback.departments
+    terms = terms_of(programme)
+    unknown = terms.unknown
+    bonus_departments, cashback_departments = terms.bonus_departments, terms.cashback_departments
     eligible = bonus = cashback = 0
     departments: set[str] = set()
     for line, amount in zip(lines, earning, strict=True):
-        if any((getattr(line, field) or unknown) == equals for field, equals in exclusions):
+        if _is_excluded(line, terms):
             continue
         department = line.department or unknown
         eligible += amount
@@ -127,6 +124,13 @@ def earning_amounts(
         min(eligible, max(0, cashback)),
         frozenset(departments),
     )
+
+
+def _is_excluded(line: Line, terms: Terms) -> bool:
+    for field, equals in terms.exclusions:
+        if (getattr(line, field) or terms.unknown) == equals:
+            return True
+    return False
 
 
 def paid_shares(lines: Sequence[Line], value_minor: int) -> list[int]:
@@ -172,37 +176,27 @@ def check_points_share(draft: Draft, points_minor: int, programme: Programme) ->
 
 def points_of(amounts: Amounts, programme: Programme, multiplier_percent: int) -> PurchasePoints:
     """The basket's points for a member whose tier has the multiplier."""
-    base_rate, bonus_rate = programme.points.base, programme.points.category_bonus[0]
-    base = floor_share(amounts.eligible_minor, base_rate.points, base_rate.per_minor)
+    terms = terms_of(programme)
+    base = floor_share(amounts.eligible_minor, *terms.base_rate)
     return PurchasePoints(
         base=base,
         tier=floor_share(base, multiplier_percent - PERCENT_PER_UNIT, PERCENT_PER_UNIT),
-        category=floor_share(amounts.bonus_minor, bonus_rate.points, bonus_rate.per_minor),
+        category=floor_share(amounts.bonus_minor, *terms.bonus_rate),
     )
 
 
 def highest_points(amounts: Amounts, programme: Programme) -> int:
     """No member can earn more points than this on the basket, challenges and welcome included."""
-    highest = max(level.multiplier_percent for level in programme.tiers.levels)
-    challenges = programme.challenges
-    return (
-        points_of(amounts, programme, highest).total
-        + programme.points.welcome_bonus_points
-        + challenges.weekly_visits.reward_points
-        + challenges.weekly_visits.streak.reward_points  # a week completes one streak at most
-        + challenges.departments.reward_points
-        + challenges.month_spend.reward_points
-    )
+    terms = terms_of(programme)
+    highest = points_of(amounts, programme, terms.highest_multiplier_percent)
+    return highest.total + terms.fixed_points
 
 
 def highest_cashback_minor(amounts: Amounts, programme: Programme) -> int:
     """No member can accrue more cashback than this on the basket; at most its eligible spend."""
-    cashback = programme.cashback
-    highest_bps = max(
-        cashback.rate_for_tier_basis_points(level.name) for level in programme.tiers.levels
-    )
-    earned = floor_basis_points(amounts.cashback_minor, highest_bps)
-    return min(earned, cashback.monthly_cap_minor, *(cap.minor for cap in cashback.caps))
+    terms = terms_of(programme)
+    earned = floor_basis_points(amounts.cashback_minor, terms.highest_cashback_bps)
+    return min(earned, terms.highest_cashback_minor)
 
 
 def check(draft: Draft, programme: Programme, amounts: Amounts, *, now: Instant) -> None:
@@ -270,13 +264,17 @@ def _check_instant(occurred_at: Instant, now: Instant) -> None:
 
 
 def _check_text(text: str, path: Path, maximum: int) -> None:
-    if not 1 <= len(text) <= maximum or not text.isprintable():
+    if not _is_text(text, maximum):
         raise InvalidInput(
             "input.text",
             path=path,
             value=text,
             accepted=phrase("accepted.printable", minimum=1, maximum=maximum),
         )
+
+
+def _is_text(text: str, maximum: int) -> bool:
+    return 1 <= len(text) <= maximum and text.isprintable()
 
 
 def _check_payments(payment_ids: Sequence[int]) -> None:
@@ -303,13 +301,14 @@ def _check_line(line: Line, number: int) -> None:
         _refuse_number(number, "salesMinor", line.sales_minor, MAXIMUM_LINE_MINOR)
     if not 0 <= line.coupon_minor <= MAXIMUM_LINE_MINOR:
         _refuse_number(number, "couponMinor", line.coupon_minor, MAXIMUM_LINE_MINOR)
-    _check_text(line.product_id, ("lines", number, "productId"), MAXIMUM_ID_LENGTH)
+    if not _is_text(line.product_id, MAXIMUM_ID_LENGTH):
+        _check_text(line.product_id, ("lines", number, "productId"), MAXIMUM_ID_LENGTH)
     for name, text in (
         ("department", line.department),
         ("productCategory", line.product_category),
         ("productType", line.product_type),
     ):
-        if text is not None:
+        if text is not None and not _is_text(text, MAXIMUM_TEXT_LENGTH):
             _check_text(text, ("lines", number, name), MAXIMUM_TEXT_LENGTH)
 
 

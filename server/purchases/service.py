@@ -14,6 +14,7 @@ from server.purchases.outcomes import (
     EarnedRule,
     RecordedBatch,
     RecordedPurchase,
+    Sent,
     Submission,
     decoded,
 )
@@ -39,6 +40,7 @@ from server.purchases.stored import (
     purchases_by_id,
     purchases_of,
 )
+from server.storage.exchange import Companion
 
 __all__ = [
     "Answer",
@@ -60,6 +62,7 @@ __all__ = [
     "ReturnedLine",
     "ReturnedPurchase",
     "ReversedPoints",
+    "Sent",
     "StoredPurchase",
     "Submission",
     "WithdrawnChallenge",
@@ -73,6 +76,7 @@ __all__ = [
     "purchases_of",
     "record",
     "record_many",
+    "record_together",
     "returns_of",
     "take_back",
 ]
@@ -99,7 +103,17 @@ async def record_many(
     of purchases. Raises InvalidInput if there are none or too many.
     """
     check_count(len(submissions))
-    return await Recording(submissions, partner, now).answers()
+    sent = [Sent(submission, partner) for submission in submissions]
+    answers = await Recording(sent, now).answers()
+    return [answer for answer in answers if answer is not None]
+
+
+async def record_together(
+    sent: Sequence[Sent], *, now: Instant, companion: Companion[Answer]
+) -> list[Answer | None]:
+    """As `record_many`, of purchases of different partners, in the company of something else that
+    says which of them are left to do; None in the place of the others."""
+    return await Recording(sent, now, companion).answers()
 
 
 def check_count(purchases: int) -> None:

@@ -1,5 +1,6 @@
 """Vouchers and redemption in the schema."""
 
+from collections.abc import Awaitable
 from enum import Enum
 from typing import Annotated, cast
 
@@ -10,7 +11,7 @@ from server.cards.graphql import CardUnusable, MemberReference, member_reference
 from server.clock import Instant
 from server.edge import attempts, nodes, pages
 from server.edge.batches import answer_each, shown_each
-from server.edge.context import Info
+from server.edge.context import Context, Info
 from server.edge.enums import described
 from server.edge.idempotency import NothingWritten
 from server.edge.mutation import KEY_DESCRIPTION, write_once
@@ -40,6 +41,7 @@ from server.principal import PrincipalKind, Scope
 from server.rewards import service
 from server.rewards.limits import VOUCHER_CODES
 from server.rewards.service import Redeemed, RedeemedBatch, Redemption, VoucherView
+from server.storage import parts
 
 _READERS = access(Scope.MEMBERS_READ, roles=ALL_STAFF)
 _TILLS = access(Scope.POINTS_REDEEM, roles=OPERATORS)
@@ -126,13 +128,18 @@ async def vouchers_of_member(member_id: int, *, first: int, after: str | None) -
 
 
 async def _counts(member_ids: list[int]) -> list[int]:
-    counts = await service.voucher_counts(member_ids)
-    return [counts.get(member_id, 0) for member_id in member_ids]
+    found = await parts.shared(service.VOUCHER_COUNT, member_ids)
+    return [service.voucher_count(found[member_id]) for member_id in member_ids]
 
 
-async def voucher_count_of_member(info: Info, member_id: int) -> int:
+def prime_voucher_count(context: Context, member_id: int, found: parts.Found) -> None:
+    """The request knows how many vouchers the member has had."""
+    context.loader(_counts).prime(member_id, service.voucher_count(found))
+
+
+def voucher_count_of_member(context: Context, member_id: int) -> int | Awaitable[int]:
     """How many vouchers the member has had; one statement for all members asked for."""
-    return await info.context.loader(_counts).load(member_id)
+    return context.loader(_counts).get(member_id)
 
 
 @nodes.fetches("Voucher")

@@ -1,6 +1,6 @@
 """The table of vouchers, and its named queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
@@ -10,6 +10,7 @@ from server.clock import Instant
 from server.members.models import Member
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
+from server.storage.parts import Branch
 from server.storage.periods import period_of
 
 
@@ -93,14 +94,13 @@ async def voucher_by_code(code: str) -> sql.Row | None:
     return await sql.fetch_one(f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE code = $1", code)
 
 
-async def voucher_counts(member_ids: Iterable[int]) -> Sequence[sql.Row]:
-    """(member_id, number of vouchers) of the members who have any."""
-    values = sql.padded(member_ids)
-    return await sql.fetch(
-        "SELECT member_id, COUNT(*) FROM vouchers"
-        f" WHERE member_id IN ({sql.placeholders(len(values))}) GROUP BY member_id",
-        *values,
-    )
+COUNTS = Branch(
+    "voucher counts",
+    member="member_id",
+    numbers=("COUNT(*)",),
+    source="FROM vouchers WHERE member_id IN ({members}) GROUP BY member_id",
+)
+"""How many vouchers the members have had, those who have any."""
 
 
 async def issued_counts(edges: Sequence[Instant]) -> Sequence[sql.Row]:

@@ -26,10 +26,12 @@ from server.rewards.vouchers import (
     usable_voucher,
     use,
 )
-from server.storage import sql
+from server.storage import parts, sql
 from server.storage.ids import new_id
+from server.storage.parts import Ask
 
 __all__ = [
+    "VOUCHER_COUNT",
     "MemberReference",
     "Redeemed",
     "RedeemedBatch",
@@ -48,6 +50,7 @@ __all__ = [
     "usable_voucher",
     "use",
     "voucher",
+    "voucher_count",
     "voucher_counts",
     "vouchers",
 ]
@@ -188,9 +191,20 @@ async def voucher(voucher_id: int) -> VoucherView | None:
     return VoucherView(*row) if row else None
 
 
+VOUCHER_COUNT: tuple[Ask, ...] = ((models.COUNTS, ()),)
+"""What `voucher_count` is made from."""
+
+
+def voucher_count(found: parts.Found) -> int:
+    """How many vouchers the member has had."""
+    rows = found.rows(models.COUNTS)
+    return rows[0][parts.FIRST_COLUMN] if rows else 0
+
+
 async def voucher_counts(member_ids: Iterable[int]) -> dict[int, int]:
-    """How many vouchers the members have had; those without any are left out."""
-    return {row[0]: row[1] for row in await models.voucher_counts(member_ids)}
+    """How many vouchers the members have had, by member."""
+    found = await parts.read(parts.Question(VOUCHER_COUNT), set(member_ids))
+    return {member_id: voucher_count(one) for member_id, one in found.items()}
 
 
 async def issued_counts(edges: Sequence[Instant]) -> dict[int, int]:

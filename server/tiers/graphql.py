@@ -1,19 +1,23 @@
 """Tiers in the schema: where a member stands, and what is missing to the next one."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import strawberry
 
 from server.clock import Instant
-from server.edge.context import Info
+from server.edge.context import Context
+from server.edge.loading import shown
 from server.edge.permissions import MEMBER_DATA, shown_to
 from server.edge.scalars import Money
 from server.money import PERCENT_PER_UNIT, floor_share
-from server.programme.document import Programme
-from server.programme.graphql import programme_now
-from server.programme.service import PublishedProgramme
+from server.programme.graphql import present_now
+from server.programme.present import Present
+from server.storage import parts
 from server.tiers import service
 from server.tiers.service import TierView
+
+_Shown = TypeVar("_Shown")
 
 
 @shown_to(MEMBER_DATA)
@@ -51,28 +55,48 @@ class TierStatus:
     changes: int = strawberry.field(description="How often the member's tier has changed so far.")
 
 
-async def _views(
-    member_ids: list[int], published: PublishedProgramme, at: Instant
-) -> Sequence[TierView | None]:
-    found = await service.views(member_ids, published, at)
-    return [found.get(member_id) for member_id in member_ids]
+async def _views(member_ids: list[int], present: Present) -> Sequence[TierView | None]:
+    found = await parts.shared(service.view_part(present), member_ids)
+    return [service.view_of(found[member_id], present) for member_id in member_ids]
 
 
-async def tier_view_of_member(info: Info, member_id: int) -> TierView:
-    """The member's tier as the service tells it; one look-up for all members asked for."""
-    published = await programme_now(info)
-    view = await info.context.loader(_views, published, info.context.at).load(member_id)
-    if view is None:
-        raise LookupError(f"member {member_id} has no tier")
-    return view
+def prime_tier(context: Context, member_id: int, found: parts.Found, *, present: Present) -> None:
+    """The request knows the member's tier."""
+    view = service.view_of(found, present)
+    context.loader(_views, present).prime(member_id, view)
 
 
-def shown_tier(view: TierView, programme_now: Programme) -> TierStatus:
+def tier_of_member(
+    context: Context, member_id: int, show: Callable[[TierView, Present], _Shown]
+) -> _Shown | Awaitable[_Shown]:
+    """What is shown of the member's tier; one look-up for all members asked for."""
+
+    def view_shown(view: TierView | None, present: Present) -> _Shown:
+        if view is None:
+            raise LookupError(f"member {member_id} has no tier")
+        # Each day evaluates the tier anew.
+        context.changes_at(present.ends_at)
+        return show(view, present)
+
+    return shown(
+        present_now(context),
+        lambda present: shown(
+            context.loader(_views, present).get(member_id),
+            lambda view: view_shown(view, present),
+        ),
+    )
+
+
+def shown_lifetime_spend(view: TierView, present: Present) -> Money:
+    """The eligible spend over the whole membership."""
+    return Money.of(view.lifetime_spend_minor, present.currency, present.digits)
+
+
+def shown_tier(view: TierView, present: Present) -> TierStatus:
     """A tier as the schema shows it."""
-    identity = programme_now.programme
 
     def money(amount_minor: int) -> Money:
-        return Money.of(amount_minor, identity.currency, identity.minor_unit_digits)
+        return Money.of(amount_minor, present.currency, present.digits)
 
     following = None
     if view.next_name is not None and view.next_min_spend_minor is not None:

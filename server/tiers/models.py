@@ -10,6 +10,7 @@ from tortoise.models import Model
 from server.clock import Instant
 from server.members.models import Member
 from server.storage import sql
+from server.storage.exchange import Asked
 from server.storage.fields import IdField, InstantField
 
 
@@ -110,14 +111,20 @@ class Moment(NamedTuple):
     minimums: tuple[int, ...]
 
 
-async def states(member_ids: Iterable[int]) -> Sequence[sql.Row]:
-    """The members' states (STATE_COLUMNS)."""
+def states_asked(member_ids: Iterable[int]) -> Asked:
+    """What asks for the members' states (STATE_COLUMNS)."""
     values = sql.padded(member_ids)
-    return await sql.fetch(
+    return (
         f"SELECT {STATE_COLUMNS} FROM tier_states"
         f" WHERE member_id IN ({sql.placeholders(len(values))})",
-        *values,
+        values,
     )
+
+
+async def states(member_ids: Iterable[int]) -> Sequence[sql.Row]:
+    """The members' states (STATE_COLUMNS)."""
+    statement, values = states_asked(member_ids)
+    return await sql.fetch(statement, *values)
 
 
 async def days_since(member_ids: Iterable[int], first_day: int) -> Sequence[sql.Row]:

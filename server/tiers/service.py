@@ -11,29 +11,28 @@ from server.clock import Instant, LocalDay
 from server.programme.document import Programme, TierLevel
 from server.programme.service import PublishedProgramme, Rulebook
 from server.storage import sql
+from server.storage.exchange import Written, execute_each
 from server.storage.ids import new_id
 from server.tiers import models, rules
 from server.tiers.rules import State
+from server.tiers.views import BEFORE_ALL_DAYS, TierView, level_of_state, view_of, view_part, views
+
+__all__ = [
+    "Counting",
+    "Evaluated",
+    "TierView",
+    "counting",
+    "members_by_level",
+    "reopening",
+    "view_of",
+    "view_part",
+    "views",
+]
 
 COUNTS_PER_STATEMENT = 1000
 """How many numbers of members one statement counts: both engines limit a statement's columns."""
 UNKNOWN_WINDOW_DAYS = 0
 """Of a state whose days were just read: the window is taken anew before it moves on."""
-BEFORE_ALL_DAYS = LocalDay(-(2**31))
-
-
-class TierView(msgspec.Struct, frozen=True):
-    """A member's tier at one instant. Money is in minor units of the programme's currency."""
-
-    name: str
-    rank: int  # 1 is the lowest
-    multiplier_percent: int
-    since: Instant
-    qualifying_spend_minor: int
-    lifetime_spend_minor: int
-    change_count: int
-    next_name: str | None
-    next_min_spend_minor: int | None
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -91,7 +90,7 @@ class Counting:
             tiers, evaluated_at = standing.programme.tiers, max(at, state.since)
         else:
             self._advance(member, published, day)
-            before = _level(own.levels, state)
+            before = level_of_state(own.levels, state)
             tiers, evaluated_at = own, at
         rules.add_spend(state, day, spend_minor, window_days=tiers.window_days)
         if spend_minor:
@@ -125,7 +124,7 @@ class Counting:
             self._advance(member, published, today)
             standing = published
         tiers = standing.programme.tiers
-        before = _level(tiers.levels, state)
+        before = level_of_state(tiers.levels, state)
         if spend_minor:
             member.taken[day] = member.taken.get(day, 0) + spend_minor
             member.days[day] = member.days.get(day, 0) - spend_minor
@@ -152,54 +151,55 @@ class Counting:
             zone_name=programme.programme.timezone,
         )
 
+    def writes(self) -> list[Written]:
+        """What writes what was counted."""
+        changed = [(id_, member) for id_, member in self._members.items() if member.changed]
+        return [
+            (
+                models.INSERT_STATE,
+                [
+                    (new_id(), id_, *_state_values(member.state))
+                    for id_, member in changed
+                    if member.is_new
+                ],
+            ),
+            (
+                models.UPDATE_STATE,
+                [
+                    (*_state_values(member.state), id_)
+                    for id_, member in changed
+                    if not member.is_new
+                ],
+            ),
+            (
+                models.ADD_TO_DAY,
+                [
+                    (new_id(), id_, day, spend)
+                    for id_, member in changed
+                    for day, spend in member.added.items()
+                ],
+            ),
+            (
+                models.TAKE_FROM_DAY,
+                [
+                    (spend, id_, day)
+                    for id_, member in changed
+                    for day, spend in member.taken.items()
+                ],
+            ),
+            (
+                models.INSERT_CHANGE,
+                [
+                    (new_id(), id_, change.changed_at, change.level_before, change.level_after)
+                    for id_, member in changed
+                    for change in member.changes
+                ],
+            ),
+        ]
+
     async def flush(self) -> None:
         """Write what was counted."""
-        changed = {id_: member for id_, member in self._members.items() if member.changed}
-        await sql.execute_many(
-            models.INSERT_STATE,
-            [
-                (new_id(), id_, *_state_values(member.state))
-                for id_, member in changed.items()
-                if member.is_new
-            ],
-        )
-        await sql.execute_many(
-            models.UPDATE_STATE,
-            [
-                (*_state_values(member.state), id_)
-                for id_, member in changed.items()
-                if not member.is_new
-            ],
-        )
-        await sql.execute_many(
-            models.ADD_TO_DAY,
-            [
-                (new_id(), id_, day, spend)
-                for id_, member in changed.items()
-                for day, spend in member.added.items()
-            ],
-        )
-        await sql.execute_many(
-            models.TAKE_FROM_DAY,
-            [
-                (spend, id_, day)
-                for id_, member in changed.items()
-                for day, spend in member.taken.items()
-            ],
-        )
-        await sql.execute_many(
-            models.INSERT_CHANGE,
-            [
-                (new_id(), id_, change.changed_at, change.level_before, change.level_after)
-                for id_, member in changed.items()
-                for change in member.changes
-            ],
-        )
-
-
-def _level(levels: Sequence[TierLevel], state: State) -> TierLevel:
-    named = next((level for level in levels if level.name == state.level), None)
-    return named or rules.level_of(levels, state.window_spend_minor)
+        await execute_each(self.writes())
 
 
 def _state_values(state: State) -> tuple[object, ...]:
@@ -215,23 +215,31 @@ def _state_values(state: State) -> tuple[object, ...]:
     )
 
 
+states_asked = models.states_asked
+"""What `counting` asks first of its members."""
+
+
 async def counting(
     days_to_count: Mapping[int, Iterable[LocalDay]],
     versions: Iterable[PublishedProgramme],
     book: Rulebook,
+    *,
+    states: Sequence[sql.Row] | None = None,
 ) -> Counting:
     """Open the tiers of members for counting purchases of the given local days, in this order.
 
     `versions` are those of the programme, of all in `book`, that the purchases are held against.
     Members without a state yet are to be enrolled. The members' ledger accounts are locked by the
-    caller.
+    caller. `states` are the rows that `states_asked` found, where they were asked for with others.
     """
-    concerned = list(versions)
+    concerned = list({each.version: each for each in versions}.values())
     window_days = max(each.programme.tiers.window_days for each in concerned)
     changed_on = max(map(_first_day, concerned))
     members: dict[int, _Member] = {}
     first_needed: dict[int, int] = {}
-    for row in await models.states(days_to_count) if days_to_count else ():
+    if states is None:
+        states = await models.states(days_to_count) if days_to_count else ()
+    for row in states:
         state = State(*row[1:])
         standing = book.numbered(state.programme_version)
         members[row[0]] = _Member(state)
@@ -281,64 +289,6 @@ def _first_day(published: PublishedProgramme) -> LocalDay:
     if published.counts_from_the_beginning:
         return BEFORE_ALL_DAYS
     return clock.local_day(published.effective_at, published.programme.programme.timezone)
-
-
-async def views(
-    member_ids: Iterable[int], published: PublishedProgramme, at: Instant
-) -> dict[int, TierView]:
-    """The members' tiers under the version at an instant not before their last purchase.
-
-    One statement, and a second one if since someone's last purchase spend has left the window or
-    the version took effect, which may have another window.
-    """
-    programme = published.programme
-    states = {row[0]: State(*row[1:]) for row in await models.states(member_ids)}
-    today = clock.local_day(at, programme.programme.timezone)
-    changed_on = _first_day(published)
-    due = {
-        id_: state
-        for id_, state in states.items()
-        if state.next_drop_day <= today or state.evaluated_day <= changed_on
-    }
-    days = await _days_of(due, programme.tiers.window_days)
-    for id_, state in due.items():
-        rules.rewindow(state, days.get(id_, {}), window_days=programme.tiers.window_days)
-    for id_, state in states.items():
-        rules.advance(
-            state,
-            today,
-            days.get(id_, {}),
-            levels=programme.tiers.levels,
-            window_days=programme.tiers.window_days,
-            zone_name=programme.programme.timezone,
-        )
-    return {id_: _view(state, programme) for id_, state in states.items()}
-
-
-async def _days_of(states: Mapping[int, State], window_days: int) -> dict[int, dict[LocalDay, int]]:
-    days: dict[int, dict[LocalDay, int]] = {}
-    if states:
-        first = min(state.evaluated_day for state in states.values()) - window_days + 1
-        for member_id, day, spend in await models.days_since(states, first):
-            days.setdefault(member_id, {})[day] = spend
-    return days
-
-
-def _view(state: State, programme: Programme) -> TierView:
-    levels = programme.tiers.levels
-    level = _level(levels, state)
-    following = rules.next_level(levels, state.window_spend_minor)
-    return TierView(
-        name=level.name,
-        rank=levels.index(level) + 1,
-        multiplier_percent=level.multiplier_percent,
-        since=state.since,
-        qualifying_spend_minor=state.window_spend_minor,
-        lifetime_spend_minor=state.lifetime_spend_minor,
-        change_count=state.change_count,
-        next_name=following.name if following else None,
-        next_min_spend_minor=following.min_spend_minor if following else None,
-    )
 
 
 async def members_by_level(

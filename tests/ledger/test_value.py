@@ -266,7 +266,8 @@ async def whole_activity(member_id: int, at: Instant, size: int) -> list[ledger.
     lines: list[ledger.StatementLine] = []
     while True:
         before = lines[-1].sequence if lines else None
-        page = await ledger.activity(member_id, POINTS, at=at, before=before, limit=size)
+        found = await ledger.activities([member_id], POINTS, at=at, before=before, limit=size)
+        page = found[member_id].lines
         lines += page
         if len(page) < size:
             return lines

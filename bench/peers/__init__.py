@@ -1,0 +1,1 @@
+"""What Laurel is measured against."""
