@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,7 @@ _COMPARED = 5
 """How many members' home screens must be the same from all before anything is measured."""
 _READY = 100_000
 """How many members' requests are made ahead of a measurement at the most."""
+_WARMING_SEED = 1_000_000
 _SERVED_BY = Path(__file__).parent
 
 
@@ -79,18 +80,37 @@ class Arena:
     def ask(
         self, kind: Kind, servers_: Sequence[Server], *, seed: int, per_second: float | None = None
     ) -> Tally:
-        """What the clients get from these servers, of which each gets its share."""
-        return self.crowd.measure(
-            clients.Order(
-                kind,
-                [one.port for one in servers_],
-                seed=seed,
-                warm_up_seconds=self.plan.warm_up_seconds,
-                seconds=self.plan.seconds,
-                per_second=per_second,
-                ready_count=min(self.plan.members, _READY),
-            )
+        """What the clients get from these servers, of which each gets its share, after a
+        warm-up."""
+        order = clients.Order(
+            kind,
+            [one.port for one in servers_],
+            seed=seed,
+            warm_up_seconds=self.plan.warm_up_seconds,
+            seconds=self.plan.seconds,
+            per_second=per_second,
+            ready_count=min(self.plan.members, _READY),
         )
+        return self.crowd.measure(order)
+
+    def ask_with_cost(
+        self, kind: Kind, servers_: Sequence[Server], *, seed: int
+    ) -> tuple[Tally, float]:
+        """The same with the processor's milliseconds that the servers took for each answer, the
+        warm-up left out."""
+        order = clients.Order(
+            kind,
+            [one.port for one in servers_],
+            seed=_WARMING_SEED + seed,
+            warm_up_seconds=0,
+            seconds=self.plan.warm_up_seconds,
+            ready_count=min(self.plan.members, _READY),
+        )
+        self.crowd.measure(order)
+        before = sum(server.cpu_seconds for server in servers_)
+        tally = self.crowd.measure(replace(order, seed=seed, seconds=self.plan.seconds))
+        spent = sum(server.cpu_seconds for server in servers_) - before
+        return tally, spent * 1000 / max(1, tally.answered * kind.weight)
 
     @contextmanager
     def serving(self, peer: Peer, *, core: int | None = None) -> Iterator[Server]:
@@ -168,7 +188,7 @@ class Seed:
 
     members: int
     purchases_each: int = archetypes.PURCHASES
-    is_lean: bool = False  # without what no operation reads: lines of purchases, the peers' tables
+    is_lean: bool = False  # without what H, B and P don't read
 
     @property
     def name(self) -> str:
@@ -182,8 +202,7 @@ class Seed:
             url,
             self.members,
             purchases_each=self.purchases_each,
-            leaves_out=frozenset({"purchase_lines"} if self.is_lean else ()),
-            has_peers=not self.is_lean,
+            is_lean=self.is_lean,
             advance=advance,
         )
 

@@ -83,6 +83,7 @@ class Measured:
     per_second: list[float] = field(default_factory=list)
     latencies_seconds: list[float] = field(default_factory=list)
     peak_mib: float = 0.0
+    cpu_milliseconds: list[float] = field(default_factory=list)  # of the server, for each answer
 
     def milliseconds(self, per_mille: int) -> float:
         """What so many in a thousand requests were answered in."""
@@ -106,6 +107,13 @@ class Result:
             if peer.is_of_node
         }
         return max(rates, key=lambda peer: rates[peer]) if rates else None
+
+    def cost_ratio(self, peer: Peer) -> Spread:
+        """The processor's time that the peer's server takes for an answer over what Laurel's does:
+        the ratio of rates where the server's core is the limit, and hardly disturbed by what else
+        a machine does."""
+        ours = self.measured[Peer.LAUREL].cpu_milliseconds
+        return Spread.of(ratios(self.measured[peer].cpu_milliseconds, ours))
 
     def ratio(self, peer: Peer) -> Spread:
         """Laurel's rate over the peer's, round by round."""
@@ -137,7 +145,8 @@ def _round(arena: Arena, claim: Claim, peer: Peer, seed: int, into: Measured) ->
     unique = seed * 1000 + list(Kind).index(claim.kind) * 10 + list(Peer).index(peer)
     arena.cluster.checkpoint()
     with arena.serving(peer) as server:
-        tally = arena.ask(kind, [server], seed=unique)
+        tally, cost = arena.ask_with_cost(kind, [server], seed=unique)
+        into.cpu_milliseconds.append(cost)
         into.per_second.append(tally.per_second * kind.weight)
         into.latencies_seconds += tally.latencies_seconds
         into.peak_mib = max(into.peak_mib, server.peak_mib)

@@ -16,7 +16,7 @@ from bench.shots import Kind
 
 ASKED = 1.3
 KINDS = (Kind.HOME, Kind.BALANCE, Kind.PURCHASE)
-_KIB_PER_PURCHASE = 2.6
+_KIB_PER_PURCHASE = 1.8
 """What a member takes on the disk for each purchase that they made, all that follows included."""
 _SPARE_MIB = 5_000
 
@@ -56,8 +56,11 @@ def lacking_mib(running: cluster.Cluster, seed: Seed) -> int:
     return needed + _SPARE_MIB - running.free_mib()
 
 
-def measure(plan: Plan, sizes: Sizes, console: Console) -> list[Grown] | None:
-    """Measure, or say what is lacking. Raises what `arena.opened` does."""
+def measure(
+    plan: Plan, sizes: Sizes, console: Console, *, keeps: bool = False
+) -> list[Grown] | None:
+    """Measure, or say what is lacking; both databases are dropped at the end unless kept. Raises
+    what `arena.opened` does."""
     results = [Grown(kind) for kind in KINDS]
     with cluster.running() as running:
         lacking = lacking_mib(running, sizes.many)
@@ -76,6 +79,9 @@ def measure(plan: Plan, sizes: Sizes, console: Console) -> list[Grown] | None:
                     for result in results:
                         getattr(result, name).append(_rate(arena, result.kind, number))
             console.print(f"growth, round {number + 1}")
+        if not keeps:
+            running.drop(sizes.few.name)
+            running.drop(sizes.many.name)
     return results
 
 

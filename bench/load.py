@@ -28,6 +28,7 @@ class Tally:
 
     seconds: float  # the measured span
     latencies_seconds: list[float] = field(default_factory=list)
+    answered: int = 0  # what came before or after the span included
 
     @property
     def per_second(self) -> float:
@@ -45,7 +46,6 @@ class _Span:
     tally: Tally
     expects: bytes  # stands in every good answer
     failure: str = ""
-    answered: int = 0
     failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fail(self, why: str) -> None:
@@ -53,9 +53,9 @@ class _Span:
         self.failed.set()
 
     def note(self, since: float, now: float, answer: bytes | bytearray) -> None:
-        self.answered += 1
+        self.tally.answered += 1
         if answer[9:12] != b"200" or (
-            self.answered % _LOOKED_AT == 1
+            self.tally.answered % _LOOKED_AT == 1
             and (b'"errors"' in answer or self.expects not in answer)
         ):
             self.fail(bytes(answer[:2000]).decode(errors="replace"))

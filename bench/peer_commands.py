@@ -92,8 +92,8 @@ def _processes(arena: Arena) -> Told:
     return {"processes": [processes.as_json(one) for one in results]}
 
 
-def _growth(plan: Plan, sizes: Sizes, console: Console) -> Told:
-    results = growth.measure(plan, sizes, console)
+def _growth(plan: Plan, sizes: Sizes, console: Console, *, keeps: bool = False) -> Told:
+    results = growth.measure(plan, sizes, console, keeps=keeps)
     if results is None:
         return {}
     typer.echo(f"\n{growth.as_text(results, sizes)}")
@@ -167,16 +167,17 @@ def grow(
     ] = 25,
     rounds: Rounds = None,
     seconds: Seconds = None,
+    keep: Annotated[bool, typer.Option("--keep", help="The databases, for another run.")] = False,
     quick: Quick = False,
     json: Json = None,
 ) -> None:
-    """H, B and P among few members and among many; --many 1000000 takes 70 GB and an hour."""
+    """H, B and P among few members and among many; --many 1000000 takes 50 GB and an hour."""
     plan = Plan.of(is_quick=quick, rounds=rounds, seconds=seconds)
     sizes = Sizes.of(500, 3_000, purchases_each=purchases) if quick else None
     said = _console()
     with told(said):
         chosen = sizes or Sizes.of(few, many, purchases_each=purchases)
-        _write(json, _growth(plan, chosen, said))
+        _write(json, _growth(plan, chosen, said, keeps=keep))
 
 
 def play_baskets(

@@ -4,10 +4,8 @@ The database and the clients run on the same two cores, in both situations, so t
 here; what an answer takes of a processor's time says whether the processes hinder each other.
 """
 
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench import cores
@@ -62,19 +60,9 @@ def measure(arena: Arena) -> list[Scaled]:
 
 
 def _round(arena: Arena, result: Scaled, some: list[Server], *, seed: int) -> None:
-    before = sum(_cpu_seconds(server.pid) for server in some)
-    tally = arena.ask(result.kind, some, seed=seed)
-    spent = sum(_cpu_seconds(server.pid) for server in some) - before
-    # The warm-up is in what was spent; it goes at the same rate.
-    share = arena.plan.seconds / (arena.plan.seconds + arena.plan.warm_up_seconds)
+    tally, cost = arena.ask_with_cost(result.kind, some, seed=seed)
     result.per_second[len(some)].append(tally.per_second)
-    answered = max(1, len(tally.latencies_seconds))
-    result.cpu_milliseconds[len(some)].append(spent * share / answered * 1000)
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    result.cpu_milliseconds[len(some)].append(cost)
 
 
 def as_text(result: Scaled) -> str:

@@ -31,6 +31,7 @@ REQUESTS = 1_000
 _WARM_UP = 60
 _WAIT = "waiting for the database"
 _OTHER = "other"
+_LOOP = "the event loop"
 _LAYERS = (  # the first that a file's path matches
     ("the database's driver and SQL", r"asyncpg|tortoise|aiosqlite|server/storage/"),
     (
@@ -47,7 +48,7 @@ _LAYERS = (  # the first that a file's path matches
     ("HTTP and the edge", r"starlette|uvicorn|httptools|server/(edge|app|serving|logs)"),
     ("messages and formats", r"server/messages|babel|server/edge/scalars"),
     ("rules and verbs", r"server/"),
-    ("the event loop", r"asyncio|selectors|contextvars|contextlib"),
+    (_LOOP, r"/asyncio/|/selectors\.py"),
 )
 _EVERY_SECONDS = 0.001
 
@@ -79,18 +80,25 @@ class _Seen:
         if code.co_name == "select" and code.co_filename.endswith("selectors.py"):
             self.layers[_WAIT] += 1
             return
-        below: FrameType | None = frame
-        while below is not None:
-            if (layer := layer_of(below.f_code.co_filename)) != _OTHER:
-                self.layers[layer] += 1
-                return
-            below = below.f_back
-        self.layers[_OTHER] += 1
+        self.layers[_layer_at(frame)] += 1
 
     def milliseconds(self, counts: Counter[str], most: int, each: float) -> list[tuple[str, float]]:
         """The most frequent ones as shares of what each request took."""
         total = max(1, sum(self.layers.values()))
         return [(name, count / total * each) for name, count in counts.most_common(most)]
+
+
+def _layer_at(frame: FrameType) -> str:
+    """The layer whose code runs, or called what runs; the loop's only if no other one did."""
+    found = _OTHER
+    caller: FrameType | None = frame
+    while caller is not None:
+        layer = layer_of(caller.f_code.co_filename)
+        if layer not in (_OTHER, _LOOP):
+            return layer
+        found = _LOOP if layer == _LOOP else found
+        caller = caller.f_back
+    return found
 
 
 @contextmanager
@@ -107,10 +115,11 @@ def _watched() -> Iterator[_Seen]:
 
 def measure(kind: Kind, url: str, *, requests: int = REQUESTS) -> Profile:
     """Profile the operation on the seeded database."""
-    return asyncio.run(_measure(kind, url, requests))
+    return asyncio.run(profiled(kind, url, requests=requests))
 
 
-async def _measure(kind: Kind, url: str, requests: int) -> Profile:
+async def profiled(kind: Kind, url: str, *, requests: int) -> Profile:
+    """The same, in a loop that runs."""
     people = await shots.people_of(url)
     ready = shots.shots(kind, people, seed=1, ready_count=requests + _WARM_UP + 1)
     names = {name.removeprefix("LAUREL_").lower(): v for name, v in laurel_settings(url).items()}

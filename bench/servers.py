@@ -1,5 +1,6 @@
 """The servers that are measured, each for a block: Laurel, two of Node, stock Strawberry."""
 
+import os
 import re
 import shutil
 import signal
@@ -59,6 +60,13 @@ class Server:
         """The most memory that the process has had."""
         return _status_kib(self.pid, "VmHWM") / 1024
 
+    @property
+    def cpu_seconds(self) -> float:
+        """The time of processors that it has taken so far."""
+        text = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
+        fields = text.rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def _status_kib(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
@@ -94,9 +102,8 @@ def serving(peer: Peer, url: str, config: Path, *, core: int | None = None) -> I
 
 def environment() -> dict[str, str]:
     """What programs that are started here inherit: nothing that would set Laurel up otherwise."""
-    from os import environ  # noqa: PLC0415, TID251 - handed on to programs, not read
-
-    return {name: value for name, value in environ.items() if not name.startswith("LAUREL_")}
+    inherited = os.environ  # noqa: TID251 - handed on to programs, not read
+    return {name: value for name, value in inherited.items() if not name.startswith("LAUREL_")}
 
 
 def laurel_settings(url: str) -> dict[str, str]:

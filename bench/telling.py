@@ -1,6 +1,7 @@
 """What the measurements against peers are told as: text for people, JSON for programs."""
 
 import os
+from statistics import median
 from typing import Any
 
 from bench import cores
@@ -41,13 +42,11 @@ def as_text(result: Result) -> str:
         lines.append(f"  {'the SQL through the driver':<26} {rate:>26} /s   the limit")
     best = result.best
     if best is not None:
-        lines.append(
-            _ratio("Mercurius + graphql-jit", result.ratio(Peer.LOADERS), claim.against_jit)
-        )
+        lines.append(_ratio(Peer.LOADERS.value, result, Peer.LOADERS, claim.against_jit))
         named = f"its best form ({best.value})"
-        lines.append(_ratio(named, result.ratio(best), claim.against_best))
+        lines.append(_ratio(named, result, best, claim.against_best))
     if Peer.STOCK in result.measured:
-        lines.append(_ratio(Peer.STOCK.value, result.ratio(Peer.STOCK), None))
+        lines.append(_ratio(Peer.STOCK.value, result, Peer.STOCK, None))
     return "\n".join(lines)
 
 
@@ -55,15 +54,17 @@ def _line(peer: Peer, one: Measured) -> str:
     rate = spread(Spread.of(one.per_second))
     return (
         f"  {peer.value:<26} {rate:>26} /s   p50 {one.milliseconds(500):,.1f} ms,"
-        f" p99 {one.milliseconds(990):,.1f} ms, peak {one.peak_mib:,.0f} MiB"
+        f" p99 {one.milliseconds(990):,.1f} ms, {median(one.cpu_milliseconds):.2f} ms of a core"
+        f" each, peak {one.peak_mib:,.0f} MiB"
     )
 
 
-def _ratio(peer: str, ratio: Spread, asked: float | None) -> str:
-    said = ""
+def _ratio(name: str, result: Result, peer: Peer, asked: float | None) -> str:
+    ratio, said = result.ratio(peer), ""
     if asked is not None:
         said = f"   asked {asked:.1f}: {'reached' if ratio.median >= asked else 'NOT reached'}"
-    return f"  RATIO {spread(ratio, 2)} x {peer}{said}"
+    cost = result.cost_ratio(peer).median
+    return f"  RATIO {spread(ratio, 2)} x {name}{said}   ({cost:.2f} by the core's time for each)"
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -78,6 +79,7 @@ def as_json(result: Result) -> dict[str, Any]:
                 "median": Spread.of(one.per_second).median,
                 "p50Milliseconds": one.milliseconds(500),
                 "p99Milliseconds": one.milliseconds(990),
+                "cpuMilliseconds": one.cpu_milliseconds,
                 "peakMib": one.peak_mib,
             }
             for peer, one in result.measured.items()

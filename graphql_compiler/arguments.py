@@ -7,7 +7,6 @@ from graphql import (
     ArgumentNode,
     FieldNode,
     GraphQLArgument,
-    GraphQLError,
     GraphQLField,
     GraphQLNonNull,
     VariableNode,
@@ -91,7 +90,7 @@ def _parts(definition: GraphQLField, node: FieldNode) -> list[_Part] | None:
     for name, argument in definition.args.items():
         try:
             part = _part(name, argument, given.get(name), definition, node)
-        except (GraphQLError, TypeError):
+        except Exception:  # what a type's own way to make a value raises, it will raise again
             return None
         if part is None:
             return None

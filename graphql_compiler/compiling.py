@@ -71,6 +71,8 @@ class CompiledOperation:
             data = None
         if type(data) is CoroutineType:
             return _finished(run, data)
+        if run.errors:
+            run.close()
         return Outcome(_encoder.encode(data), run.errors)
 
     def _program(self, variables: Mapping[str, Any]) -> Program:
@@ -119,4 +121,6 @@ async def _finished(run: Run, data: Any) -> Outcome:
     except BaseException:
         run.abandon()
         raise
+    if run.errors:
+        run.close()
     return Outcome(_encoder.encode(shown), run.errors)

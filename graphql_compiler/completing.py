@@ -1,10 +1,6 @@
-"""Writes how a value becomes what the response shows: the usual case inline, the rest by a call.
+"""Writes how a value becomes what the response shows: the usual case inline, the rest by a call
+of what `Spot` does with any value."""
 
-`slow` writes that call: what `Spot.slow` or `Spot.complete` do with the value.
-"""
-
-from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 from graphql import (
@@ -29,9 +25,6 @@ _UNUSUAL = {
     GraphQLString: "type({0}) is not str",
 }
 """When a built-in scalar does not show a value as it is."""
-
-Slow = Callable[[], str]
-Name = Callable[[Any], str]
 
 
 def is_shown_as_found(spot: Spot) -> bool:

@@ -23,9 +23,7 @@ async def completed_iterator(item: "Spot", run: "Run", value: Any, where: "Where
             except StopAsyncIteration:
                 break
             except Exception as error:
-                raise located_error(
-                    error, item.site.nodes, run.path(where).as_list()
-                ) from error
+                raise located_error(error, item.site.nodes, run.path(where).as_list()) from error
             done, waits = _completed(item, run, (where, len(results), None), one, waits)
             results.append(done)
     except Exception:

@@ -95,4 +95,3 @@ class Program:
             self._by_details[key] = select
             self._kept.append(details)
         return select
-

@@ -1,7 +1,7 @@
 """What one run of an operation carries: variables, errors, and what it still waits for."""
 
-from asyncio import Future, gather, get_running_loop
-from collections.abc import Awaitable, Iterator
+from asyncio import Future, ensure_future, gather, get_running_loop
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import suppress
 from inspect import CORO_CREATED, getcoroutinestate
 from types import CoroutineType
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, GraphQLResolveInfoHelpers
 from graphql.execution.values import VariableValues
-from graphql.pyutils import Path, gather_with_cancel, is_awaitable
+from graphql.pyutils import Path, is_awaitable
 
 if TYPE_CHECKING:
     from graphql_compiler.programs import Program
@@ -27,6 +27,7 @@ class Run:
     __slots__ = (
         "_background",
         "_helpers",
+        "_is_over",
         "_nulled",
         "_unstarted",
         "context",
@@ -54,6 +55,7 @@ class Run:
         self._nulled: set[Where | None] = set()
         self._unstarted: list[CoroutineType[Any, Any, Any]] = []
         self._background: set[Future[Any]] = set()
+        self._is_over = False
         self._helpers: GraphQLResolveInfoHelpers | None = None
 
     # ---------------------------------------------------------------- errors
@@ -118,24 +120,33 @@ class Run:
             get_running_loop()
         except RuntimeError:
             for awaitable in awaitables:
-                self.note(awaitable)
-            self._close_unstarted()
+                if type(awaitable) is CoroutineType:
+                    awaitable.close()
             return
         future = gather(*awaitables, return_exceptions=True)
         self._background.add(future)
-        future.add_done_callback(self._background.discard)
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: "Future[Any]") -> None:
+        self._background.discard(future)
+        if self._is_over:
+            self.close()
+
+    def close(self) -> None:
+        """The response is made: close what no error has left to start, once nothing runs that may
+        start it."""
+        self._is_over = True
+        if not self._background:
+            for coroutine in self._unstarted:
+                if getcoroutinestate(coroutine) == CORO_CREATED:
+                    coroutine.close()
+            self._unstarted.clear()
 
     def abandon(self) -> None:
         """Leave nothing behind of a run that is given up: no task, no coroutine unstarted."""
         for future in list(self._background):
             future.cancel()
-        self._close_unstarted()
-
-    def _close_unstarted(self) -> None:
-        for coroutine in self._unstarted:
-            if getcoroutinestate(coroutine) == CORO_CREATED:
-                coroutine.close()
-        self._unstarted.clear()
+        self.close()
 
     @property
     def helpers(self) -> GraphQLResolveInfoHelpers:
@@ -150,19 +161,28 @@ class Run:
             self._settle(awaitables)
 
 
-def _gather(values: Any) -> Awaitable[list[Any]]:
-    return gather_with_cancel(*values)
-
-
 async def _gathered(results: Any, waits: Waits) -> Any:
     if len(waits) == 1:
         [(key, awaitable)] = waits
         results[key] = await awaitable
     else:
-        values = await gather_with_cancel(*(awaitable for _, awaitable in waits))
+        values = await _gather([awaitable for _, awaitable in waits])
         for (key, _), value in zip(waits, values, strict=True):
             results[key] = value
     return results
+
+
+async def _gather(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
+    """As graphql-core's `gather_with_cancel`, but does not leave before all have ended when it is
+    cancelled itself."""
+    futures = [ensure_future(one) for one in awaitables]
+    try:
+        return await gather(*futures)
+    except BaseException:
+        for future in futures:
+            future.cancel()  # does nothing to those that are done
+        await gather(*futures, return_exceptions=True)
+        raise
 
 
 async def in_turn(run: Run, steps: Iterator[Any], pending: Awaitable[Any], results: Any) -> Any:

@@ -93,9 +93,7 @@ class Site:
             return self._called_async(run, source, where, arguments)
         return self._call(run, source, where, arguments)
 
-    def _call(
-        self, run: "Run", source: object, where: "Where", arguments: dict[str, Any]
-    ) -> Any:
+    def _call(self, run: "Run", source: object, where: "Where", arguments: dict[str, Any]) -> Any:
         binding = self.binding
         assert isinstance(binding, Direct)
         info = None if binding.info is None else binding.info(run, self, where)
@@ -134,9 +132,7 @@ class Spot:
         """The value as the response shows it, or a coroutine of it. Raises what went wrong."""
         if isinstance(value, Exception):
             raise value
-        done = (
-            None if value is None or value is Undefined else self._present(run, value, where)
-        )
+        done = None if value is None or value is Undefined else self._present(run, value, where)
         if done is None and self.is_required:
             raise TypeError(
                 "Cannot return null for non-nullable field"
@@ -296,6 +292,7 @@ class ObjectSpot(Spot):
         if type_.is_type_of is not None:
             is_type = type_.is_type_of(value, self.site.info(run, where))
             if is_awaitable(is_type):
+                run.note(is_type)
                 return self._checked_async(is_type, run, value, where, type_, select)
             if not is_type:
                 raise invalid_return_type_error(type_, value, self.site.details)
@@ -331,6 +328,7 @@ class AbstractSpot(ObjectSpot):
         info = self.site.info(run, where)
         named = (type_.resolve_type or default_type_resolver)(value, info, type_)
         if is_awaitable(named):
+            run.note(named)
             return self._present_async(named, run, value, where, info)
         return self._of_type(named, run, value, where, info)
 

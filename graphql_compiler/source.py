@@ -23,16 +23,6 @@ def is_mapping(source: object) -> bool:
 
 
 _SHARED: dict[str, Any] = {
-    "__builtins__": {
-        "enumerate": enumerate,
-        "float": float,
-        "getattr": getattr,
-        "id": id,
-        "int": int,
-        "iter": iter,
-        "str": str,
-        "type": type,
-    },
     "C": CoroutineType,
     "E": Exception,
     "ENCODED": ENCODED,

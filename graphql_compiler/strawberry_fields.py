@@ -32,9 +32,7 @@ from graphql_compiler.sites import Site
 
 _CONVERTER = "GraphQLCoreConverter"
 _DEFAULT_UNION = "StrawberryUnion.get_type_resolver.<locals>._resolve_union_type"
-_DEFAULT_INTERFACE = (
-    f"{_CONVERTER}.from_interface.<locals>._get_resolve_type.<locals>.resolve_type"
-)
+_DEFAULT_INTERFACE = f"{_CONVERTER}.from_interface.<locals>._get_resolve_type.<locals>.resolve_type"
 
 
 class StrawberryBinder(Binder):
@@ -50,6 +48,7 @@ class StrawberryBinder(Binder):
     def __call__(
         self, parent_type: GraphQLObjectType, field_name: str, field: GraphQLField
     ) -> Binding:
+        """How the field is had: as Strawberry's own resolver for it would."""
         ours = (field.extensions or {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
         if isinstance(ours, StrawberryField) and field.resolve is not None:
             made = getattr(field.resolve, "__qualname__", "")
@@ -116,8 +115,7 @@ class StrawberryBinder(Binder):
         if isinstance(type_, GraphQLObjectType):
             definition = (type_.extensions or {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
             return (
-                isinstance(definition, StrawberryObjectDefinition)
-                and definition.is_type_of is None
+                isinstance(definition, StrawberryObjectDefinition) and definition.is_type_of is None
             )
         definition = get_object_definition(cls)
         if definition is None or definition.is_graphql_generic:

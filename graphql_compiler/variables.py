@@ -13,6 +13,7 @@ from graphql import (
     GraphQLError,
     GraphQLFloat,
     GraphQLID,
+    GraphQLInputType,
     GraphQLInt,
     GraphQLNonNull,
     GraphQLSchema,
@@ -105,7 +106,7 @@ def _variable(signature: GraphQLVariableSignature, literal: ValueNode | None) ->
     type_ = signature.type
     is_required = isinstance(type_, GraphQLNonNull)
     named = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
-    default = Undefined if literal is None else coerce_input_literal(literal, type_)
+    default = Undefined if literal is None else _of_literal(literal, type_)
     if not is_immutable(default):
         default = Undefined
     return _Variable(signature, is_required, _USUAL.get(named), literal, default)
@@ -137,7 +138,14 @@ def _usual(variables: list[_Variable], inputs: Mapping[str, Any]) -> VariableVal
 def _default(variable: _Variable) -> Any:
     if variable.default is not Undefined or variable.default_literal is None:
         return variable.default
-    return coerce_input_literal(variable.default_literal, variable.signature.type)
+    return _of_literal(variable.default_literal, variable.signature.type)
+
+
+def _of_literal(literal: ValueNode, type_: GraphQLInputType) -> Any:
+    try:
+        return coerce_input_literal(literal, type_)
+    except Exception:  # a type's own way to make a value may raise anything, as it will again
+        return Undefined
 
 
 def _taken(variable: _Variable, given: object) -> Any:
@@ -150,5 +158,5 @@ def _taken(variable: _Variable, given: object) -> Any:
         if input_is_nested_too_deeply(given, variable.signature.type):
             return Undefined
         return coerce_input_value(given, variable.signature.type)
-    except RecursionError:
+    except Exception:  # RecursionError, or what a type raises: graphql-core tells
         return Undefined

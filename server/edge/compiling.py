@@ -15,7 +15,7 @@ from graphql_compiler.strawberry_fields import StrawberryBinder
 from server.edge.documents import PreparedDocument
 from server.edge.planning import OperationPlan
 
-CAPACITY = 200
+CAPACITY = 100
 """Compiled operations that are kept, each of about 100 kB."""
 COMPILED = "compiled"
 ONCE = "sent_once"

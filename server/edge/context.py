@@ -24,7 +24,7 @@ class Asked:
     """By field that answers pages: how long the pages are that begin with the list."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Context:
     """One request's context."""
 
@@ -70,11 +70,11 @@ class Context:
         self, load: Callable[..., Awaitable[Sequence[_Value]]], *bound: Any
     ) -> Loader[Any, _Value]:
         """This request's batching look-up: one call of `load(keys, *bound)` for all keys asked for
-        at once. Equal integers and texts and the same other objects bound mean the same look-up.
+        at once. Equal values bound mean the same look-up.
 
         Never await one inside a write transaction: on SQLite it would wait for that transaction.
         """
-        key = (load, *(one if isinstance(one, int | str) else id(one) for one in bound))
+        key = (load, *bound)
         found = self._loaders.get(key)
         if found is None:
             found = self._loaders[key] = Loader(load, bound)

@@ -12,7 +12,6 @@ leaves nothing behind: each of its requests is then done alone (`server.edge.ide
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -185,7 +184,7 @@ class _Queue(Generic[_Item, _Result]):
     async def _run(self, wishes: Sequence[_Wish[_Item, _Result]]) -> None:
         moved_to = wishes[0].moved_to
         try:
-            with nullcontext() if moved_to is None else clock.moved_to(moved_to):
+            with clock.moved_to(moved_to):  # the task has the context of whoever called for it
                 answers = await self._done(wishes)
         except BaseException as error:
             for wish in wishes:

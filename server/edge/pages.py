@@ -66,6 +66,11 @@ def page(first: int, after: str | None) -> tuple[int, int | None]:
     raise RequestRefused("INVALID_INPUT", "argument.after")
 
 
+def before(position: int | None) -> int:
+    """The position that a page of what is newest comes before; beyond all of them for the first."""
+    return MAXIMUM_POSITION if position is None else position
+
+
 def connected(
     connection: Callable[..., _Connection],
     edge: Callable[..., Any],

@@ -2,16 +2,12 @@
 
 import re
 from functools import lru_cache
-from logging import INFO
 from random import Random
 
-import structlog
-
+from server import logs
 from server.edge.context import Context
 from server.edge.observing import Observed
 from server.logs import Plain
-
-log = structlog.get_logger()
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _numbers = Random()  # noqa: S311 - the ids are names, not secrets; asking the system takes longer
@@ -34,19 +30,20 @@ def log_operation(
 
     The operation's own name is told only of a valid document; whoever calls is told by number.
     """
-    if not log.is_enabled_for(INFO):
+    if not logs.are_operations_told():
         return
-    log.info(
-        "operation",
-        request_id=context.request_id,
-        transport=_plain(transport),
-        kind=_plain(observed.kind),
-        field=_plain(observed.root_field),
-        operation=observed.operation_name,
-        cost=observed.cost,
-        outcome=_plain(observed.outcome.value),
-        codes=observed.codes,
-        caller=Plain(context.principal.name),
-        status=status,
-        duration_microseconds=microseconds,
+    logs.tell_operation(
+        {
+            "request_id": context.request_id,
+            "transport": _plain(transport),
+            "kind": _plain(observed.kind),
+            "field": _plain(observed.root_field),
+            "operation": observed.operation_name,
+            "cost": observed.cost,
+            "outcome": _plain(observed.outcome.value),
+            "codes": observed.codes,
+            "caller": Plain(context.principal.name),
+            "status": status,
+            "duration_microseconds": microseconds,
+        }
     )

@@ -4,6 +4,7 @@ import re
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NewType
 
 import strawberry
@@ -29,7 +30,9 @@ def _parse_big_int(value: Any) -> BigInt:
     raise GraphQLError("BigInt takes a whole number of up to 64 bits, as a number or a string.")
 
 
+@lru_cache(maxsize=4096)
 def _shown_instant(instant: Instant) -> str:
+    # Kept, for most of them are midnights, which many members' answers share.
     return clock.datetime_of(instant).isoformat().replace("+00:00", "Z")
 
 

@@ -137,6 +137,7 @@ class BalanceExplanation:
     @computed(description="The lots granted by the instant, the newest first, used ones included.")
     async def lots(
         self,
+        info: Info,
         first: Annotated[int, strawberry.argument(description="How many at most: 1 to 100.")] = 20,
         after: Annotated[
             str | None,
@@ -147,9 +148,10 @@ class BalanceExplanation:
     ) -> LotExplanationConnection:
         """A page of lots."""
         limit, before = pages.page(first, after)
-        found = await service.lots(
-            self.found.member_id, self.found.asset, self.found.at, before=before, limit=limit + 1
+        loader = info.context.loader(
+            _lots, self.found.asset, self.found.at, limit + 1, pages.before(before)
         )
+        found = await loader.load(self.found.member_id)
         return pages.connected(
             LotExplanationConnection,
             LotExplanationEdge,
@@ -191,6 +193,20 @@ def _shown(lot: service.ExplainedLot, teller: Teller) -> LotExplanation:
     )
 
 
+async def _balances(
+    member_ids: list[int], asset: str, at: Instant
+) -> list[service.BalanceExplanation]:
+    found = await service.balances(member_ids, asset, at)
+    return [found[member_id] for member_id in member_ids]
+
+
+async def _lots(
+    member_ids: list[int], asset: str, at: Instant, limit: int, before: int
+) -> list[list[service.ExplainedLot]]:
+    found = await service.lots(member_ids, asset, at, before=before, limit=limit)
+    return [found[member_id] for member_id in member_ids]
+
+
 async def balance_explained(
     info: Info, member_id: int, *, asset: BalanceAsset, at: Instant | None, locale: str
 ) -> BalanceExplanation:
@@ -199,11 +215,12 @@ async def balance_explained(
     identity = (await programme_now(info)).programme.programme
     language = info.context.asked_language or messages.language_of_locale(locale)
     is_points = asset is BalanceAsset.POINTS
-    found = await service.balance(
-        member_id,
+    loader = info.context.loader(
+        _balances,
         POINTS if is_points else identity.currency,
         info.context.at if at is None else at,
     )
+    found = await loader.load(member_id)
     teller = Teller(
         language=language,
         zone_name=identity.timezone,

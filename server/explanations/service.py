@@ -1,5 +1,7 @@
 """The verbs of explanations: read only, exact at any instant."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from server.clock import Instant
@@ -8,7 +10,7 @@ from server.explanations.rules import ExplainedLot, LotState, Movement
 from server.ledger import service as ledger
 from server.storage import sql
 
-__all__ = ["BalanceExplanation", "ExplainedLot", "LotState", "Movement", "balance", "lots"]
+__all__ = ["BalanceExplanation", "ExplainedLot", "LotState", "Movement", "balances", "lots"]
 
 _NEWEST = 2**31 - 1
 
@@ -22,24 +24,29 @@ class BalanceExplanation(msgspec.Struct, frozen=True):
     balance: ledger.Balance
 
 
-async def balance(member_id: int, asset: str, at: Instant) -> BalanceExplanation:
-    """What the member had, could use, and owed at the instant, past or future: in the future what
-    is there now and neither used nor added to."""
-    return BalanceExplanation(member_id, asset, at, await ledger.balance_at(member_id, asset, at))
+async def balances(
+    member_ids: Iterable[int], asset: str, at: Instant
+) -> dict[int, BalanceExplanation]:
+    """What each member had, could use, and owed at the instant, past or future: in the future what
+    is there now and neither used nor added to. One statement."""
+    found = await ledger.balances_at(member_ids, asset, at)
+    return {id_: BalanceExplanation(id_, asset, at, balance) for id_, balance in found.items()}
 
 
 async def lots(
-    member_id: int, asset: str, at: Instant, *, before: int | None, limit: int
-) -> list[ExplainedLot]:
-    """The newest `limit` lots granted by the instant, or those before number `before`, newest
-    first; two statements."""
-    page = await models.lot_page(
-        member_id, asset, at, before=_NEWEST if before is None else before, limit=limit
-    )
-    if not page:
-        return []
-    postings: dict[int, list[sql.Row]] = {row[1]: [] for row in page}
-    oldest = min(row[2] for row in page)
-    for row in await models.movements(page[0][0], postings, at, since=oldest):
+    member_ids: Iterable[int], asset: str, at: Instant, *, before: int | None, limit: int
+) -> dict[int, list[ExplainedLot]]:
+    """Each member's newest `limit` lots granted by the instant, or those before number `before`,
+    newest first; two statements."""
+    explained: dict[int, list[ExplainedLot]] = {member_id: [] for member_id in member_ids}
+    below = _NEWEST if before is None else min(before, _NEWEST)
+    pages = await models.lot_pages(explained, asset, at, before=below, limit=limit)
+    if not pages:
+        return explained
+    postings: dict[int, list[sql.Row]] = {row[2]: [] for row in pages}
+    accounts, oldest = {row[1] for row in pages}, min(row[3] for row in pages)
+    for row in await models.movements(accounts, postings, at, since=oldest):
         postings[row[0]].append(row)
-    return [rules.explained(lot, postings[lot[1]], at) for lot in page]
+    for member_id, *lot in sorted(pages, key=lambda row: -row[3]):
+        explained[member_id].append(rules.explained(lot, postings[lot[1]], at))
+    return explained

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
@@ -17,7 +17,7 @@ from server.edge.pages import PageInfo
 from server.edge.permissions import MEMBER_DATA, shown_to
 from server.ledger import service
 from server.ledger.rules import Balance, ExpiringValue, Holding, Reason
-from server.ledger.service import HoldingNow, Page
+from server.ledger.service import Beginning, HoldingNow, Page
 from server.money import POINTS
 from server.storage import parts
 from server.storage.parts import Ask
@@ -264,11 +264,18 @@ class ActivityConnection:
 
 async def _activities(
     member_ids: list[int], at: Instant, limit: int, before: int
-) -> Sequence[Page]:
-    found = await service.activities(
-        member_ids, POINTS, at=at, before=None if before < 0 else before, limit=limit
-    )
-    return [found[member_id] for member_id in member_ids]
+) -> Sequence[Page | Beginning]:
+    above = None if before < 0 else before
+    found = await parts.shared(service.activity_part(POINTS, limit=limit, before=above), member_ids)
+    return [
+        service.activity_from(one, found[one], POINTS, at=at, limit=limit, before=above)
+        for one in member_ids
+    ]
+
+
+async def _completed(begun: list[Beginning], limit: int, before: int) -> Sequence[Page]:
+    above = None if before < 0 else before
+    return await service.completed(begun, POINTS, limit=limit, before=above)
 
 
 def activity_part(first: int) -> tuple[Ask, ...]:
@@ -278,9 +285,8 @@ def activity_part(first: int) -> tuple[Ask, ...]:
 
 def prime_activity(context: Context, member_id: int, found: parts.Found, *, first: int) -> None:
     """The request knows so many lines from the top of the member's statement."""
-    page = service.activity_from(found, POINTS, at=context.at, limit=first + 1)
-    if page is not None:
-        context.loader(_activities, context.at, first + 1, _TOP).prime(member_id, page)
+    page = service.activity_from(member_id, found, POINTS, at=context.at, limit=first + 1)
+    context.loader(_activities, context.at, first + 1, _TOP).prime(member_id, page)
 
 
 def activity_of_member(
@@ -288,10 +294,19 @@ def activity_of_member(
 ) -> ActivityConnection | Awaitable[ActivityConnection]:
     """A page of the member's statement of points; one statement for all members asked for."""
     limit, before = pages.page(first, after)
-    loader = context.loader(_activities, context.at, limit + 1, _TOP if before is None else before)
-    return shown(
-        loader.get(member_id), lambda page: _shown_page(context, page, limit=limit, after=after)
-    )
+    above = _TOP if before is None else before
+
+    def page_shown(page: Page | Beginning) -> ActivityConnection | Awaitable[ActivityConnection]:
+        if isinstance(page, Beginning):
+            return shown(context.loader(_completed, limit + 1, above).get(page), all_shown)
+        return all_shown(page)
+
+    def all_shown(page: Page) -> ActivityConnection:
+        return _shown_page(context, page, limit=limit, after=after)
+
+    loader = context.loader(_activities, context.at, limit + 1, above)
+    found: Awaitable[Page | Beginning] = cast("Awaitable[Page | Beginning]", loader.get(member_id))
+    return shown(found, page_shown)
 
 
 def _shown_page(

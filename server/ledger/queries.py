@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from server.clock import Instant
 from server.ledger.rules import OWN_SIDES
 from server.storage import sql
+from server.storage.each import of_each
 from server.storage.periods import period_of
 
 ACCOUNT_COLUMNS = (
@@ -202,16 +203,20 @@ async def uses(reference: int) -> Sequence[sql.Row]:
     )
 
 
-async def booked_rows(member_id: int, asset: str, before: int, limit: int) -> Sequence[sql.Row]:
-    """The newest `limit` booked lines of the account with a sequence below `before` that changed
-    the member's net worth: sequence, effect, balance_after, reference, occurred_at, reason, rule.
-    What was given back and went on in another lot of the same account is one line, not three."""
-    return await sql.fetch(
-        f"SELECT CAST(p.sequence AS BIGINT), {EFFECT}, p.balance_after, p.reference, p.occurred_at,"
-        " p.reason, p.rule FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
-        f" WHERE a.member_id = $1 AND a.asset = $2 AND p.sequence < $3 AND {IS_LINE}"
-        " ORDER BY p.sequence DESC LIMIT $4",
-        member_id,
+async def booked_rows(
+    member_ids: Iterable[int], asset: str, before: int, limit: int
+) -> Sequence[sql.Row]:
+    """The newest `limit` booked lines of each member's account with a sequence below `before` that
+    changed the member's net worth: member_id, sequence, effect, balance_after, reference,
+    occurred_at, reason, rule. What was given back and went on in another lot of the same account is
+    one line, not three."""
+    return await of_each(
+        f"SELECT a.member_id, CAST(p.sequence AS BIGINT), {EFFECT}, p.balance_after, p.reference,"
+        " p.occurred_at, p.reason, p.rule"
+        " FROM postings p JOIN ledger_accounts a ON a.id = p.account_id"
+        f" WHERE a.member_id = {{owner}} AND a.asset = $1 AND p.sequence < $2 AND {IS_LINE}"
+        " ORDER BY p.sequence DESC LIMIT $3",
+        list(member_ids),
         asset,
         before,
         limit,

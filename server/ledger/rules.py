@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -253,16 +253,34 @@ def holding(at: Instant, totals: Totals, *, values: Sequence[OpenValue]) -> Hold
     """What an account with these open lots and holds has at the instant; what has lapsed by then
     counts as expired, and a hold that has expired holds nothing."""
     free, held, owed = released(at, values, owed=totals.owed)
+    return holding_now(at, totals, free=free, held=held, owed=owed).holding
+
+
+class HoldingNow(NamedTuple):
+    """What is held of an asset, and the first instant at which free value becomes available or
+    lapses."""
+
+    holding: Holding
+    changes_at: Instant
+
+
+def holding_now(
+    at: Instant, totals: Totals, *, free: Iterable[Sequence[Any]], held: int, owed: int
+) -> HoldingNow:
+    """`holding` with what is free known: rows that begin as an OpenValue does."""
     usable = pending = lapsed = 0
+    changes_at: int = NEVER
     expiring: dict[Instant, int] = {}
-    for remaining, available_at, expires_at, _releases_at, _portion_id in free:
+    for remaining, available_at, expires_at, *_rest in free:
         if expires_at <= at:
             lapsed += remaining
             continue
+        changes_at = min(changes_at, expires_at)
         if available_at <= at:
             usable += remaining
         else:
             pending += remaining
+            changes_at = min(changes_at, available_at)
         if expires_at != NEVER:
             expiring[expires_at] = expiring.get(expires_at, 0) + remaining
     balance = Balance(
@@ -276,9 +294,12 @@ def holding(at: Instant, totals: Totals, *, values: Sequence[OpenValue]) -> Hold
         reversed_total=totals.reversed,
         moved_total=totals.moved,
     )
-    return Holding(
-        balance,
-        tuple(ExpiringValue(expires_at, expiring[expires_at]) for expires_at in sorted(expiring)),
+    return HoldingNow(
+        Holding(
+            balance,
+            tuple(ExpiringValue(moment, expiring[moment]) for moment in sorted(expiring)),
+        ),
+        Instant(changes_at),
     )
 
 

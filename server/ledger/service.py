@@ -20,22 +20,25 @@ from server.ledger.holds import (
 )
 from server.ledger.journal import Grant, Journal, journal, open_accounts
 from server.ledger.moving import give, go_on
-from server.ledger.present import HOLDINGS, HoldingNow, holdings_of
+from server.ledger.present import HOLDINGS, holdings_of
 from server.ledger.rules import (
     Balance,
     ExpiringValue,
     Holding,
+    HoldingNow,
     OpenValue,
     Reason,
     ReturnPolicy,
     Side,
 )
 from server.ledger.statement import (
+    Beginning,
     Page,
     StatementLine,
     activities,
     activity_from,
     activity_part,
+    completed,
     statement,
 )
 from server.ledger.undoing import (
@@ -53,6 +56,7 @@ from server.storage import parts, sql
 __all__ = [
     "HOLDINGS",
     "Balance",
+    "Beginning",
     "Cause",
     "ExpiringValue",
     "Flow",
@@ -76,6 +80,7 @@ __all__ = [
     "balance_at",
     "balances",
     "balances_at",
+    "completed",
     "find_holds",
     "flows",
     "give",

@@ -6,6 +6,7 @@ what is held are no lines: they change no one's worth.
 """
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -47,15 +48,15 @@ class Page(NamedTuple):
     changes_at: Instant
 
 
-class _Part(NamedTuple):
-    """The lines that one question found, newest first, and below which sequence others may be."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Beginning:
+    """The newest lines of a statement, and from where on it is not known."""
 
-    lines: list[StatementLine]
-    rest_below: int
+    member_id: int
+    unbooked: list[StatementLine]  # what time alone has made
+    booked: list[StatementLine]
+    rest_below: int  # the first sequence of which nothing was read, and one more
     changes_at: Instant
-
-
-_NOTHING = _Part([], 0, NEVER)
 
 
 def _postings_read(limit: int) -> int:
@@ -75,47 +76,53 @@ def activity_part(asset: str, *, limit: int, before: int | None = None) -> tuple
 
 
 def activity_from(
-    found: Found, asset: str, *, at: Instant, limit: int, before: int | None = None
-) -> Page | None:
+    member_id: int, found: Found, asset: str, *, at: Instant, limit: int, before: int | None = None
+) -> Page | Beginning:
     """The statement by events: what one event took from several lots is one line, numbered by its
     oldest posting. Newest first; `before` is the number of such a line.
 
-    None if what was found does not reach so far: an event spans very many lots, or very much was
-    reserved and released; `activities` tells it.
+    A Beginning if what was found does not reach so far, because an event spans very many lots, or
+    very much was reserved and released: `completed` reads the rest.
     """
-    part = _part(found, asset, at=at, limit=limit, before=before)
-    events = _events(part.lines)
-    if part.rest_below > 1 and len(events) <= limit:
-        return None
-    return Page(events[:limit], part.changes_at)
+    begun = _beginning(member_id, found, asset, at=at, limit=limit, before=before)
+    events = _events([*begun.unbooked, *begun.booked])
+    if begun.rest_below > 1 and len(events) <= limit:
+        return begun
+    return Page(events[:limit], begun.changes_at)
+
+
+async def completed(
+    begun: Collection[Beginning], asset: str, *, limit: int, before: int | None = None
+) -> list[Page]:
+    """The pages that begin so, in their order; a statement for all, unless an event spans hundreds
+    of lots."""
+    pages: dict[int, Page] = {}
+    size = limit * _POSTINGS_READ_PER_EVENT
+    while missing := {one.member_id: one for one in begun if one.member_id not in pages}:
+        booked = await _booked(missing, asset, before=before, limit=size)
+        for member_id, one in missing.items():
+            events = _events([*one.unbooked, *booked[member_id]])
+            if len(booked[member_id]) < size or len(events) > limit:
+                pages[member_id] = Page(events[:limit], one.changes_at)
+        size *= 4
+    return [pages[one.member_id] for one in begun]
 
 
 async def activities(
     member_ids: Collection[int], asset: str, *, at: Instant, before: int | None, limit: int
 ) -> dict[int, Page]:
-    """Of each member what `activity_from` tells; one statement, unless an event spans very many
-    lots."""
+    """Of each member what `activity_from` tells; one statement, or two where that is not enough."""
     question = parts.Question(activity_part(asset, limit=limit, before=before))
     pages: dict[int, Page] = {}
+    begun: list[Beginning] = []
     for member_id, found in (await parts.read(question, member_ids)).items():
-        page = activity_from(found, asset, at=at, limit=limit, before=before)
-        if page is None:
-            part = _part(found, asset, at=at, limit=limit, before=before)
-            page = await _continued(member_id, asset, part, limit)
-        pages[member_id] = page
-    return pages
-
-
-async def _continued(member_id: int, asset: str, part: _Part, limit: int) -> Page:
-    lines, below = list(part.lines), part.rest_below
-    size = limit * _POSTINGS_READ_PER_EVENT
-    while True:
-        more = await _booked(member_id, asset, before=below, limit=size)
-        lines += more
-        events = _events(lines)
-        if len(more) < size or len(events) > limit:
-            return Page(events[:limit], part.changes_at)
-        below = more[-1].sequence
+        page = activity_from(member_id, found, asset, at=at, limit=limit, before=before)
+        if isinstance(page, Beginning):
+            begun.append(page)
+        else:
+            pages[member_id] = page
+    rest = await completed(begun, asset, limit=limit, before=before)
+    return pages | {one.member_id: page for one, page in zip(begun, rest, strict=True)}
 
 
 async def statement(
@@ -124,38 +131,51 @@ async def statement(
     """The newest `limit` lines of the statement, or those before line `before`; newest first."""
     question = parts.Question(activity_part(asset, limit=limit, before=before))
     [found] = (await parts.read(question, [member_id])).values()
-    part = _part(found, asset, at=at, limit=limit, before=before)
-    lines = part.lines
-    if len(lines) < limit and part.rest_below > 1:
-        missing = limit - len(lines)
-        lines += await _booked(member_id, asset, before=part.rest_below, limit=missing)
+    begun = _beginning(member_id, found, asset, at=at, limit=limit, before=before)
+    lines = [*begun.unbooked, *begun.booked]
+    if len(lines) < limit and begun.rest_below > 1:
+        booked = await _booked([member_id], asset, before=before, limit=limit)
+        lines = [*begun.unbooked, *booked[member_id]]
     return lines[:limit]
 
 
-async def _booked(member_id: int, asset: str, *, before: int, limit: int) -> list[StatementLine]:
-    return [
-        StatementLine(row[0], row[1], row[2], Reason(row[5]), row[6], row[3], row[4])
-        for row in await queries.booked_rows(member_id, asset, before, limit)
-    ]
+async def _booked(
+    member_ids: Iterable[int], asset: str, *, before: int | None, limit: int
+) -> dict[int, list[StatementLine]]:
+    below = LAST_SEQUENCE if before is None else min(before, LAST_SEQUENCE)
+    lines: dict[int, list[StatementLine]] = {member_id: [] for member_id in member_ids}
+    rows = await queries.booked_rows(lines, asset, below, limit)
+    for row in sorted(rows, key=lambda row: -row[1]):
+        lines[row[0]].append(_line(row[1:6], row[6], row[7]))
+    return lines
 
 
-def _part(found: Found, asset: str, *, at: Instant, limit: int, before: int | None) -> _Part:
+def _line(numbers: Row, reason: str, rule: str) -> StatementLine:
+    sequence, amount, balance_after, reference, occurred_at = numbers
+    return StatementLine(
+        sequence, amount, balance_after, _REASONS[reason], rule, reference, occurred_at
+    )
+
+
+def _beginning(
+    member_id: int, found: Found, asset: str, *, at: Instant, limit: int, before: int | None
+) -> Beginning:
     text_at = found.text_at
     account = next((row for row in found.rows(ACCOUNTS) if row[text_at] == asset), None)
     if account is None:
-        return _NOTHING
-    lines, changes_at = _unbooked(found, asset, at)
+        return Beginning(member_id, [], [], 0, NEVER)
+    unbooked, changes_at = _unbooked(found, asset, at)
     size = _postings_read(limit)
     if before is None:
-        booked, rest_below = found.rows(NEWEST), account[_LAST_SEQUENCE] - size + 1
+        rows, rest_below = found.rows(NEWEST), account[_LAST_SEQUENCE] - size + 1
     else:
-        booked, rest_below = found.rows(EARLIER), min(before, LAST_SEQUENCE) - size
-        lines = [line for line in lines if line.sequence < before]
-    lines += [
+        rows, rest_below = found.rows(EARLIER), min(before, LAST_SEQUENCE) - size
+        unbooked = [line for line in unbooked if line.sequence < before]
+    booked = [
         StatementLine(row[2], row[3], row[4], _REASONS[row[text_at]], row[text_at + 1], *row[5:7])
-        for row in sorted(booked, key=_sequence, reverse=True)
+        for row in sorted(rows, key=_sequence, reverse=True)
     ]
-    return _Part(lines, rest_below, changes_at)
+    return Beginning(member_id, unbooked, booked, rest_below, changes_at)
 
 
 def _sequence(row: Row) -> int:

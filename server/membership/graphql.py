@@ -133,9 +133,11 @@ class Member(Node):
         return await purchases_of_member(info, self.number, first=first, after=after)
 
     @computed(description="The vouchers that the member bought, the newest first.")
-    async def vouchers(self, first: First = 20, after: After = None) -> VoucherConnection:
+    async def vouchers(
+        self, info: Info, first: First = 20, after: After = None
+    ) -> VoucherConnection:
         """A page of vouchers."""
-        return await vouchers_of_member(self.number, first=first, after=after)
+        return await vouchers_of_member(info, self.number, first=first, after=after)
 
     @computed(description="How many vouchers the member has bought so far.", is_exact=True)
     def vouchers_issued(self, info: Info) -> int:
@@ -143,17 +145,17 @@ class Member(Node):
         return cast(int, voucher_count_of_member(info.context, self.number))
 
     @computed(description="The cashback that the member asked to be paid, the newest first.")
-    async def payouts(self, first: First = 20, after: After = None) -> PayoutConnection:
+    async def payouts(self, info: Info, first: First = 20, after: After = None) -> PayoutConnection:
         """A page of payouts."""
-        return await payouts_of_member(self.number, first=first, after=after)
+        return await payouts_of_member(info, self.number, first=first, after=after)
 
     @computed(
         description="The gifts of points that the member sent or received, newest first.",
         rule=_NOT_OF_TILLS,
     )
-    async def gifts(self, first: First = 20, after: After = None) -> GiftConnection:
+    async def gifts(self, info: Info, first: First = 20, after: After = None) -> GiftConnection:
         """A page of gifts."""
-        return await gifts_of_member(self.number, first=first, after=after)
+        return await gifts_of_member(info, self.number, first=first, after=after)
 
     @computed(
         description="The household that the member pools points with; null if in none.",
@@ -167,9 +169,11 @@ class Member(Node):
         description="What the member paid at tills with points, cashback and vouchers, the "
         "newest first."
     )
-    async def payments(self, first: First = 20, after: After = None) -> PaymentConnection:
+    async def payments(
+        self, info: Info, first: First = 20, after: After = None
+    ) -> PaymentConnection:
         """A page of payments."""
-        return await payments_of_member(self.number, first=first, after=after)
+        return await payments_of_member(info, self.number, first=first, after=after)
 
     @computed(description="What is reserved at tills for the member now, the newest first.")
     async def holds(self, info: Info) -> list[Hold]:

@@ -9,6 +9,7 @@ from tortoise.models import Model
 from server.clock import Instant
 from server.members.models import Member
 from server.storage import sql
+from server.storage.each import of_each
 from server.storage.fields import IdField, InstantField
 from server.storage.indexes import PartialIndex
 
@@ -125,12 +126,12 @@ async def payers(payment_ids: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
-async def payment_page(member_id: int, before: int, limit: int) -> Sequence[sql.Row]:
-    """The member's newest `limit` payments (PAYMENT_COLUMNS) with an id below `before`."""
-    return await sql.fetch(
-        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE member_id = $1 AND id < $2"
-        " ORDER BY id DESC LIMIT $3",
-        member_id,
+async def payment_pages(member_ids: Iterable[int], before: int, limit: int) -> Sequence[sql.Row]:
+    """Each member's newest `limit` payments (PAYMENT_COLUMNS) with an id below `before`."""
+    return await of_each(
+        f"SELECT {PAYMENT_COLUMNS} FROM payments WHERE member_id = {{owner}} AND id < $1"
+        " ORDER BY id DESC LIMIT $2",
+        list(member_ids),
         before,
         limit,
     )

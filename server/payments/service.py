@@ -1,5 +1,7 @@
 """The verbs of payments: the only door to them for other domains."""
 
+from collections.abc import Iterable
+
 from server.payments import models
 from server.payments.attaching import (
     attach,
@@ -52,7 +54,12 @@ async def payment(payment_id: int) -> Payment | None:
     return Payment(*row) if row else None
 
 
-async def payments(member_id: int, *, before: int | None, limit: int) -> list[Payment]:
-    """The member's newest payments, or those before the one with that id; newest first."""
-    rows = await models.payment_page(member_id, 2**63 - 1 if before is None else before, limit)
-    return [Payment(*row) for row in rows]
+async def payments(
+    member_ids: Iterable[int], *, before: int | None, limit: int
+) -> dict[int, list[Payment]]:
+    """Each member's newest payments, or those before the one with that id; newest first."""
+    found: dict[int, list[Payment]] = {member_id: [] for member_id in member_ids}
+    rows = await models.payment_pages(found, 2**63 - 1 if before is None else before, limit)
+    for one in sorted((Payment(*row) for row in rows), key=lambda one: -one.id):
+        found[one.member_id].append(one)
+    return found

@@ -209,10 +209,18 @@ def shown_hold(hold: HoldView, *, digits: int, at: Instant) -> Hold:
 # ---------------------------------------------------------------- of a member
 
 
-async def payments_of_member(member_id: int, *, first: int, after: str | None) -> PaymentConnection:
-    """A page of the member's payments; one statement."""
+async def _payments(member_ids: list[int], limit: int, before: int) -> list[list[service.Payment]]:
+    found = await service.payments(member_ids, before=before, limit=limit)
+    return [found[member_id] for member_id in member_ids]
+
+
+async def payments_of_member(
+    info: Info, member_id: int, *, first: int, after: str | None
+) -> PaymentConnection:
+    """A page of the member's payments; one statement for all members asked for."""
     limit, before = pages.page(first, after)
-    found = await service.payments(member_id, before=before, limit=limit + 1)
+    loader = info.context.loader(_payments, limit + 1, pages.before(before))
+    found = await loader.load(member_id)
     return pages.connected(
         PaymentConnection,
         PaymentEdge,

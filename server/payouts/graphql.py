@@ -53,11 +53,19 @@ def _connected(found: list[PayoutView], limit: int, after: str | None) -> Payout
     )
 
 
-async def payouts_of_member(member_id: int, *, first: int, after: str | None) -> PayoutConnection:
-    """A page of the member's payouts; one statement, and one more for destinations."""
+async def _pages(member_ids: list[int], limit: int, before: int) -> list[list[PayoutView]]:
+    found = await service.payouts_of_members(member_ids, before=before, limit=limit)
+    return [found[member_id] for member_id in member_ids]
+
+
+async def payouts_of_member(
+    info: Info, member_id: int, *, first: int, after: str | None
+) -> PayoutConnection:
+    """A page of the member's payouts; one statement for all members asked for, and one more for
+    destinations."""
     limit, before = pages.page(first, after)
-    found = await service.payouts_of_member(member_id, before=before, limit=limit + 1)
-    return _connected(found, limit, after)
+    loader = info.context.loader(_pages, limit + 1, pages.before(before))
+    return _connected(await loader.load(member_id), limit, after)
 
 
 async def _payouts(payout_ids: list[int]) -> list[PayoutView | None]:

@@ -8,6 +8,7 @@ from tortoise.models import Model
 
 from server.members.models import Member
 from server.storage import sql
+from server.storage.each import of_each
 from server.storage.fields import IdField, InstantField
 
 
@@ -88,12 +89,14 @@ async def destinations(payout_ids: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
-async def payouts_of_member(member_id: int, before: int, limit: int) -> Sequence[sql.Row]:
-    """The member's newest `limit` payouts (PAYOUT_COLUMNS) with an id below `before`."""
-    return await sql.fetch(
-        f"SELECT {PAYOUT_COLUMNS} FROM payouts WHERE member_id = $1 AND id < $2"
-        " ORDER BY id DESC LIMIT $3",
-        member_id,
+async def payouts_of_members(
+    member_ids: Iterable[int], before: int, limit: int
+) -> Sequence[sql.Row]:
+    """Each member's newest `limit` payouts (PAYOUT_COLUMNS) with an id below `before`."""
+    return await of_each(
+        f"SELECT {PAYOUT_COLUMNS} FROM payouts WHERE member_id = {{owner}} AND id < $1"
+        " ORDER BY id DESC LIMIT $2",
+        list(member_ids),
         before,
         limit,
     )

@@ -34,7 +34,7 @@ __all__ = [
     "mark_failed",
     "mark_paid",
     "payouts",
-    "payouts_of_member",
+    "payouts_of_members",
     "reject",
     "request",
 ]
@@ -331,10 +331,16 @@ async def destinations(payout_ids: Iterable[int]) -> dict[int, str]:
     return {row[0]: row[1] for row in await models.destinations(payout_ids)}
 
 
-async def payouts_of_member(member_id: int, *, before: int | None, limit: int) -> list[PayoutView]:
-    """The member's newest payouts, or those before the one with that id; newest first."""
-    rows = await models.payouts_of_member(member_id, _LAST_ID if before is None else before, limit)
-    return [_view(row) for row in rows]
+async def payouts_of_members(
+    member_ids: Iterable[int], *, before: int | None, limit: int
+) -> dict[int, list[PayoutView]]:
+    """Each member's newest payouts, or those before the one with that id; newest first."""
+    found: dict[int, list[PayoutView]] = {member_id: [] for member_id in member_ids}
+    below = _LAST_ID if before is None else before
+    rows = await models.payouts_of_members(found, below, limit)
+    for view in sorted(map(_view, rows), key=lambda view: -view.id):
+        found[view.member_id].append(view)
+    return found
 
 
 async def payouts(

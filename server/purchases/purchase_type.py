@@ -250,14 +250,23 @@ async def _purchase(info: Info, purchase_id: int) -> Purchase | None:
     return shown_purchase(purchase)
 
 
+async def _pages(
+    member_ids: list[int], limit: int, before: int, partner: str | None
+) -> list[list[StoredPurchase]]:
+    found = await service.purchases_of(member_ids, partner=partner, before=before, limit=limit)
+    return [found[member_id] for member_id in member_ids]
+
+
 async def purchases_of_member(
     info: Info, member_id: int, *, first: int, after: str | None
 ) -> PurchaseConnection:
-    """A page of those of the member's purchases that the caller may see; one statement."""
+    """A page of those of the member's purchases that the caller may see; one statement for all
+    members asked for."""
     limit, before = pages.page(first, after)
     principal = info.context.principal
     partner = seen_by(principal) if principal.kind is PrincipalKind.KEY else None
-    found = await service.purchases_of(member_id, partner=partner, before=before, limit=limit + 1)
+    loader = info.context.loader(_pages, limit + 1, pages.before(before), partner)
+    found = await loader.load(member_id)
     return pages.connected(
         PurchaseConnection,
         PurchaseEdge,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from server.clock import Instant
 from server.purchases.models import LINE_COLUMNS, PURCHASE_COLUMNS
 from server.storage import sql
+from server.storage.each import of_each
 
 RETURN_COLUMNS = (
     "id, member_id, purchase_id, partner, external_id, content_hash, occurred_at, recorded_at,"
@@ -47,16 +48,16 @@ async def purchases(purchase_ids: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
-async def purchase_page(
-    member_id: int, before: int, limit: int, *, partner: str | None
+async def purchase_pages(
+    member_ids: Iterable[int], before: int, limit: int, *, partner: str | None
 ) -> Sequence[sql.Row]:
-    """PURCHASE_COLUMNS of the member's newest purchases with an id below `before`; only those of
+    """PURCHASE_COLUMNS of each member's newest purchases with an id below `before`; only those of
     the partner, if one is given."""
-    of_partner = "" if partner is None else " AND partner = $4"
-    return await sql.fetch(
-        f"SELECT {PURCHASE_COLUMNS} FROM purchases WHERE member_id = $1 AND id < $2{of_partner}"
-        " ORDER BY id DESC LIMIT $3",
-        member_id,
+    of_partner = "" if partner is None else " AND partner = $3"
+    return await of_each(
+        f"SELECT {PURCHASE_COLUMNS} FROM purchases WHERE member_id = {{owner}} AND id < $1"
+        f"{of_partner} ORDER BY id DESC LIMIT $2",
+        list(member_ids),
         before,
         limit,
         *([] if partner is None else [partner]),

@@ -1,6 +1,6 @@
 """Recorded purchases read back: their lines as bought, and as far as they were returned since."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -97,13 +97,16 @@ async def purchases_by_id(purchase_ids: Collection[int]) -> dict[int, StoredPurc
 
 
 async def purchases_of(
-    member_id: int, *, partner: str | None = None, before: int | None, limit: int
-) -> list[StoredPurchase]:
-    """The member's newest purchases (at the partner, if one is given), or those before the one with
-    that id; the newest recorded first."""
+    member_ids: Iterable[int], *, partner: str | None = None, before: int | None, limit: int
+) -> dict[int, list[StoredPurchase]]:
+    """Each member's newest purchases (at the partner, if one is given), or those before the one
+    with that id; the newest recorded first."""
+    found: dict[int, list[StoredPurchase]] = {member_id: [] for member_id in member_ids}
     most = 2**63 - 1 if before is None else before
-    rows = await queries.purchase_page(member_id, most, limit, partner=partner)
-    return [stored(row) for row in rows]
+    rows = await queries.purchase_pages(found, most, limit, partner=partner)
+    for one in sorted(map(stored, rows), key=lambda one: -one.id):
+        found[one.member_id].append(one)
+    return found
 
 
 async def lines_of(purchase_ids: Collection[int]) -> dict[int, list[LineState]]:

@@ -114,10 +114,18 @@ def shown_voucher(voucher: VoucherView) -> Voucher:
     )
 
 
-async def vouchers_of_member(member_id: int, *, first: int, after: str | None) -> VoucherConnection:
-    """A page of the member's vouchers; one statement."""
+async def _vouchers(member_ids: list[int], limit: int, before: int) -> list[list[VoucherView]]:
+    found = await service.vouchers(member_ids, before=before, limit=limit)
+    return [found[member_id] for member_id in member_ids]
+
+
+async def vouchers_of_member(
+    info: Info, member_id: int, *, first: int, after: str | None
+) -> VoucherConnection:
+    """A page of the member's vouchers; one statement for all members asked for."""
     limit, before = pages.page(first, after)
-    found = await service.vouchers(member_id, before=before, limit=limit + 1)
+    loader = info.context.loader(_vouchers, limit + 1, pages.before(before))
+    found = await loader.load(member_id)
     return pages.connected(
         VoucherConnection,
         VoucherEdge,

@@ -1,6 +1,6 @@
 """The table of vouchers, and its named queries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
@@ -9,6 +9,7 @@ from tortoise.models import Model
 from server.clock import Instant
 from server.members.models import Member
 from server.storage import sql
+from server.storage.each import of_each
 from server.storage.fields import IdField, InstantField
 from server.storage.parts import Branch
 from server.storage.periods import period_of
@@ -66,12 +67,12 @@ def _lock() -> str:
     return " FOR UPDATE" if sql.engine() == "postgres" else ""
 
 
-async def voucher_page(member_id: int, before: int, limit: int) -> Sequence[sql.Row]:
-    """The member's newest `limit` vouchers (VOUCHER_COLUMNS) with an id below `before`."""
-    return await sql.fetch(
-        f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE member_id = $1 AND id < $2"
-        " ORDER BY id DESC LIMIT $3",
-        member_id,
+async def voucher_pages(member_ids: Iterable[int], before: int, limit: int) -> Sequence[sql.Row]:
+    """Each member's newest `limit` vouchers (VOUCHER_COLUMNS) with an id below `before`."""
+    return await of_each(
+        f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE member_id = {{owner}} AND id < $1"
+        " ORDER BY id DESC LIMIT $2",
+        list(member_ids),
         before,
         limit,
     )

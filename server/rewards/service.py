@@ -179,10 +179,15 @@ async def _redeem(
     return Redeemed(voucher, redemption.points, left)
 
 
-async def vouchers(member_id: int, *, before: int | None, limit: int) -> list[VoucherView]:
-    """The member's newest vouchers, or those before the one with that id; newest first."""
-    rows = await models.voucher_page(member_id, 2**63 - 1 if before is None else before, limit)
-    return [VoucherView(*row) for row in rows]
+async def vouchers(
+    member_ids: Iterable[int], *, before: int | None, limit: int
+) -> dict[int, list[VoucherView]]:
+    """Each member's newest vouchers, or those before the one with that id; newest first."""
+    found: dict[int, list[VoucherView]] = {member_id: [] for member_id in member_ids}
+    rows = await models.voucher_pages(found, 2**63 - 1 if before is None else before, limit)
+    for one in sorted((VoucherView(*row) for row in rows), key=lambda one: -one.id):
+        found[one.member_id].append(one)
+    return found
 
 
 async def voucher(voucher_id: int) -> VoucherView | None:

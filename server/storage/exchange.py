@@ -19,6 +19,7 @@ Written = tuple[str, Sequence[sql.Row]]
 """A write and the rows that it is run for."""
 
 _PLACEHOLDER = re.compile(r"\$(\d+)")
+_TABLE = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 _Answer_contra = TypeVar("_Answer_contra", contravariant=True)
 
 
@@ -65,5 +66,63 @@ def moved(statement: str, by: int) -> str:
 
 async def execute_each(written: Iterable[Written]) -> None:
     """Run the writes, each once for each of its rows, in their order."""
-    for statement, rows in written:
-        await sql.execute_many(statement, rows)
+    wanted = [(statement, rows) for statement, rows in written if rows]
+    if len(wanted) < 2 or sql.engine() == "sqlite":
+        for statement, rows in wanted:
+            await sql.execute_many(statement, rows)
+        return
+    for group in _of_different_tables(wanted):
+        await _execute_together(group)
+
+
+def _of_different_tables(written: Sequence[Written]) -> list[list[Written]]:
+    """The writes in groups that may be one statement each: its parts don't see one another."""
+    groups: list[list[Written]] = []
+    tables: set[str] = set()
+    for one in written:
+        table = _table_of(one[0])
+        if not groups or table in tables:
+            groups.append([])
+            tables = set()
+        groups[-1].append(one)
+        tables.add(table)
+    return groups
+
+
+@lru_cache(maxsize=256)
+def _table_of(statement: str) -> str:
+    found = _TABLE.match(statement)
+    assert found is not None, "a write says what it writes to"
+    return found[1]
+
+
+async def _execute_together(group: Sequence[Written]) -> None:
+    session = sql._writing_connection()
+    forms = [await session._written_for_many(statement) for statement, _rows in group]
+    together = [
+        (form.statement, rows)
+        for form, (_statement, rows) in zip(forms, group, strict=True)
+        if form is not None and form.form.is_for(rows)
+    ]
+    if len(together) < len(group):
+        for statement, rows in group:
+            await sql.execute_many(statement, rows)
+        return
+    columns = [list(zip(*rows, strict=True)) for _text, rows in together]
+    text = _chained(
+        tuple((text, len(own)) for (text, _rows), own in zip(together, columns, strict=True))
+    )
+    await sql.execute(text, *(values for own in columns for values in own))
+
+
+@lru_cache(maxsize=256)
+def _chained(parts: tuple[tuple[str, int], ...]) -> str:
+    """One statement that does what each of the statements does."""
+    texts: list[str] = []
+    first = 0
+    for text, value_count in parts:
+        texts.append(moved(text, first))
+        first += value_count
+    *others, last = texts
+    named = ", ".join(f"w{number} AS ({text})" for number, text in enumerate(others))
+    return f"WITH {named} {last}" if others else last

@@ -6,10 +6,13 @@ without another word to the server.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import (
     PoolConnectionWrapper,
@@ -19,8 +22,17 @@ from tortoise.backends.base.client import (
 from tortoise.connection import get_connections
 from tortoise.exceptions import TransactionManagementError
 
+from server.storage import bulk
+
 ENDING_SECONDS = 5.0
 """How long the end of a transaction that has failed may take before its connection is cut."""
+
+FEWEST_ROWS = 50
+"""Of which one statement is made: what the driver sends row by row is quicker for fewer."""
+ROWS_PER_STATEMENT = 5_000
+_STATEMENTS_KEPT = 256
+"""Prepared on each connection."""
+_LONGEST_KEPT_BYTES = 65_536
 
 
 class Unanswered(OSError):
@@ -121,6 +133,101 @@ class ReleasingTransactionContext(TransactionContextPooled):
             self.client._connection.terminate()
 
 
+class Session:
+    """What is asked on one connection; `written` are the texts of its pool's bulk statements."""
+
+    __slots__ = ("_connection", "_written")
+
+    def __init__(self, connection: Any, written: dict[str, "_Written | None"]) -> None:
+        self._connection = connection
+        self._written = written
+
+    async def rows(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """All rows of a query."""
+        with answering():
+            found: Sequence[Sequence[Any]] = await self._connection.fetch(statement, *values)
+        return found
+
+    async def change(self, statement: str, values: Sequence[Any]) -> int:
+        """Run a write; the number of rows that it changed."""
+        with answering():
+            status: str = await self._connection.execute(statement, *values)
+        return int(status.rsplit(" ", 1)[-1]) if status[-1].isdigit() else 0
+
+    async def change_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a write once for each row."""
+        with answering():
+            if len(rows) == 1:
+                await self._connection.execute(statement, *rows[0])
+                return
+            if len(rows) < FEWEST_ROWS:
+                await self._connection.executemany(statement, rows)
+                return
+            written = await self._written_for_many(statement)
+            remaining = iter(rows)
+            while some := list(islice(remaining, ROWS_PER_STATEMENT)):
+                if written is not None and written.form.is_for(some):
+                    await self._connection.execute(written.statement, *zip(*some, strict=True))
+                else:
+                    await self._connection.executemany(statement, some)
+
+    async def _written_for_many(self, statement: str) -> "_Written | None":
+        if statement not in self._written:
+            self._written[statement] = await self._write_for_many(statement)
+        return self._written[statement]
+
+    async def _write_for_many(self, statement: str) -> "_Written | None":
+        form = bulk.form(statement)
+        if form is None:
+            return None
+        types = (await self._connection.prepare(statement)).get_parameters()
+        if any(type_.kind != "scalar" for type_ in types):
+            return None  # an array of arrays has no rows
+        return _Written(form, form.statement([f'"{one.schema}"."{one.name}"' for one in types]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A statement for many rows, with the types of its values."""
+
+    form: bulk.Form
+    statement: str
+
+
+class SharedSession(Session):
+    """A session for several tasks, which take turns: it runs one statement at a time."""
+
+    __slots__ = ("_turn",)
+
+    def __init__(self, connection: Any, written: dict[str, "_Written | None"]) -> None:
+        super().__init__(connection, written)
+        self._turn = asyncio.Lock()
+
+    async def rows(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """All rows of a query, when those before it have been answered."""
+        async with self._turn:
+            return await super().rows(statement, values)
+
+    async def change(self, statement: str, values: Sequence[Any]) -> int:
+        """As `rows`."""
+        async with self._turn:
+            return await super().change(statement, values)
+
+    async def change_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """As `rows`."""
+        async with self._turn:
+            await super().change_many(statement, rows)
+
+
+async def _leave_as_it_is(_connection: Any) -> None:
+    """What a connection is reset with when it is given back, after its transaction was undone.
+
+    Nobody changes a session's settings, listens on it or leaves a cursor open, and `sql.alone` cuts
+    a connection that may hold its lock: to ask the server to undo all that, as the driver does by
+    itself, would double the exchanges of each read.
+    """
+
+
 class PostgresClient(AsyncpgDBClient):
     """The pool of connections.
 
@@ -130,6 +237,32 @@ class PostgresClient(AsyncpgDBClient):
     def __init__(self, *, acquire_seconds: float | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.acquire_seconds = acquire_seconds
+        self._written: dict[str, _Written | None] = {}
+
+    async def create_pool(self, **options: Any) -> Any:
+        """The pool of these options."""
+        return await asyncpg.create_pool(
+            None,
+            reset=_leave_as_it_is,
+            statement_cache_size=_STATEMENTS_KEPT,
+            max_cacheable_statement_size=_LONGEST_KEPT_BYTES,
+            **options,
+        )
+
+    def session(self, connection: Any) -> Session:
+        """For what is asked on a connection of the pool."""
+        return Session(connection, self._written)
+
+    def shared_session(self, connection: Any) -> SharedSession:
+        """The same, for several tasks."""
+        return SharedSession(connection, self._written)
+
+    async def rows(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """All rows of a query, on a connection of the pool."""
+        async with self.acquire_connection() as connection:
+            with answering():
+                found: Sequence[Sequence[Any]] = await connection.fetch(statement, *values)
+            return found
 
     def acquire_connection(self) -> PatientConnection:
         """A connection of the pool, for a block."""

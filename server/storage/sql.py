@@ -5,25 +5,20 @@ run on its connection; outside, `fetch` reads what is committed, on a connection
 Rows are tuples in the order of the selected columns, whichever engine answers.
 """
 
-import asyncio
-import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context, ContextVar, copy_context
-from functools import lru_cache
 from typing import Any, TypeVar
 
-import aiosqlite
 import asyncpg
 from tortoise.connection import get_connections
 from tortoise.exceptions import BaseORMException, IntegrityError, OperationalError
-from tortoise.transactions import in_transaction
 
 from server.integrations.tracing import statement_span
 from server.storage import changes
-from server.storage.postgres import answering
-from server.storage.sqlite import DurableSqliteClient, fetch_tuples
+from server.storage.postgres import PostgresClient
+from server.storage.sqlite import DurableSqliteClient
 
 Row = Sequence[Any]
 _Answer = TypeVar("_Answer")
@@ -36,8 +31,6 @@ _BUMP = (
     "INSERT INTO versions (id, version) VALUES ($1, 1)"
     " ON CONFLICT (id) DO UPDATE SET version = versions.version + 1"
 )
-_PLACEHOLDER = re.compile(r"\$(\d+)")
-
 
 _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
@@ -67,11 +60,6 @@ def is_unavailable(error: BaseException) -> bool:
         # What a statement meets on a connection that the server has just said it will end.
         | asyncpg.InternalClientError,
     )
-
-
-@lru_cache(maxsize=1024)
-def _for_sqlite(statement: str) -> str:
-    return _PLACEHOLDER.sub(r"?\1", statement)
 
 
 @contextmanager
@@ -114,18 +102,19 @@ def without_transaction() -> Context:
 
 
 @asynccontextmanager
-async def transaction() -> AsyncIterator[None]:
+async def transaction(*, shares_commit: bool = True) -> AsyncIterator[None]:
     """One transaction: all of the block is committed at its end, or none of it if it raises.
 
-    A nested block is a savepoint. On SQLite the outermost takes the write lock at its start. What
-    was noted in it (`server.storage.changes`) gets its next version with it, and is announced after
-    its commit.
+    A nested block is a savepoint. On SQLite the outermost takes the write lock at its start, and
+    shares its commit with others that wait meanwhile: long work says `shares_commit=False`, so that
+    no one who is done waits for its end. What was noted in it (`server.storage.changes`) gets its
+    next version with it, and is announced after its commit.
     """
     is_outermost = not in_a_transaction()
     _count("BEGIN")
     with changes.announced() as noted:
-        async with in_transaction() as client:
-            token = _transaction.set(client._connection)
+        async with _begun(shares_commit=shares_commit) as client:
+            token = _transaction.set(_asked_through(client))
             try:
                 yield
                 if is_outermost and noted.changes:
@@ -134,6 +123,22 @@ async def transaction() -> AsyncIterator[None]:
                 _transaction.reset(token)
             noted.is_complete = True
     _count("COMMIT")
+
+
+def _begun(*, shares_commit: bool) -> Any:
+    client = _client()
+    if isinstance(client, DurableSqliteClient):
+        return client.transaction(shares=shares_commit)
+    return client._in_transaction()
+
+
+def _asked_through(transaction: Any) -> Any:
+    if transaction.capabilities.dialect == "sqlite":
+        return transaction._connection
+    client = transaction
+    while not isinstance(client, PostgresClient):
+        client = client._parent
+    return client.session(transaction._connection)
 
 
 @asynccontextmanager
@@ -157,33 +162,8 @@ async def snapshot() -> AsyncIterator[None]:
         client.acquire_connection() as pooled,
         pooled.transaction(isolation="repeatable_read", readonly=True),
     ):
-        with _seen_through(_OneAtATime(pooled)):
+        with _seen_through(client.shared_session(pooled)):
             yield
-
-
-class _OneAtATime:
-    """A PostgreSQL connection to read from, for several tasks: it runs one statement at a time."""
-
-    __slots__ = ("_connection", "_turn")
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._turn = asyncio.Lock()
-
-    async def fetch(self, statement: str, *values: Any) -> Any:
-        """All rows of a query, when those before it have been answered."""
-        async with self._turn:
-            return await self._connection.fetch(statement, *values)
-
-    async def execute(self, statement: str, *values: Any) -> Any:
-        """A write, which the database refuses within a snapshot."""
-        async with self._turn:
-            return await self._connection.execute(statement, *values)
-
-    async def executemany(self, statement: str, rows: Iterable[Row]) -> Any:
-        """As `execute`."""
-        async with self._turn:
-            return await self._connection.executemany(statement, rows)
 
 
 @contextmanager
@@ -208,12 +188,24 @@ async def alone(key: int) -> AsyncIterator[bool]:
         yield True
         return
     async with client.acquire_connection() as pooled:
-        is_alone = bool(await pooled.fetchval("SELECT pg_try_advisory_lock($1)", key))
+        with _cut_if_broken_off(pooled):
+            is_alone = bool(await pooled.fetchval("SELECT pg_try_advisory_lock($1)", key))
         try:
             yield is_alone
         finally:
             if is_alone:
-                await pooled.execute("SELECT pg_advisory_unlock($1)", key)
+                with _cut_if_broken_off(pooled):
+                    await pooled.execute("SELECT pg_advisory_unlock($1)", key)
+
+
+@contextmanager
+def _cut_if_broken_off(pooled: Any) -> Iterator[None]:
+    """A lock that may be held goes with its connection."""
+    try:
+        yield
+    except BaseException:
+        pooled.terminate()
+        raise
 
 
 async def retried(work: Callable[[], Awaitable[_Answer]]) -> _Answer:
@@ -243,23 +235,9 @@ async def fetch(statement: str, *values: Any) -> Sequence[Row]:
 
 async def _fetch(statement: str, values: Sequence[Any]) -> Sequence[Row]:
     connection = _transaction.get()
-    if connection is not None:
-        return await _fetch_on(connection, statement, values)
-    client = _client()
-    if isinstance(client, DurableSqliteClient):
-        async with client.reader() as reader:
-            return await _fetch_on(reader, statement, values)
-    async with client.acquire_connection() as pooled:
-        return await _fetch_on(pooled, statement, values)
-
-
-async def _fetch_on(connection: Any, statement: str, values: Sequence[Any]) -> Sequence[Row]:
-    rows: Sequence[Row]
-    if isinstance(connection, aiosqlite.Connection):
-        rows = await fetch_tuples(connection, _for_sqlite(statement), values)
-    else:
-        with answering():
-            rows = await connection.fetch(statement, *values)
+    rows: Sequence[Row] = await (_client() if connection is None else connection).rows(
+        statement, values
+    )
     return rows
 
 
@@ -281,19 +259,8 @@ async def execute(statement: str, *values: Any) -> int:
     connection = _writing_connection()
     _count(statement)
     with statement_span(statement):
-        return await _execute_on(connection, statement, values)
-
-
-async def _execute_on(connection: Any, statement: str, values: Sequence[Any]) -> int:
-    if isinstance(connection, asyncpg.Connection | _OneAtATime):
-        with answering():
-            status: str = await connection.execute(statement, *values)
-        return int(status.rsplit(" ", 1)[-1]) if status[-1].isdigit() else 0
-    cursor = await connection.execute(_for_sqlite(statement), values)
-    try:
-        return int(cursor.rowcount)
-    finally:
-        await cursor.close()
+        changed: int = await connection.change(statement, values)
+    return changed
 
 
 async def execute_many(statement: str, rows: Iterable[Row]) -> None:
@@ -304,12 +271,7 @@ async def execute_many(statement: str, rows: Iterable[Row]) -> None:
         return
     _count(statement)
     with statement_span(statement):
-        if isinstance(connection, asyncpg.Connection | _OneAtATime):
-            with answering():
-                await connection.executemany(statement, values)
-            return
-        cursor = await connection.executemany(_for_sqlite(statement), values)
-        await cursor.close()
+        await connection.change_many(statement, values)
 
 
 def placeholders(count: int, first: int = 1) -> str:

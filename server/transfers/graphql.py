@@ -90,10 +90,18 @@ def _shown(seen: MemberGift) -> Gift:
     )
 
 
-async def gifts_of_member(member_id: int, *, first: int, after: str | None) -> GiftConnection:
-    """A page of the gifts that the member sent or received; one statement."""
+async def _gifts(member_ids: list[int], limit: int, before: int) -> list[list[MemberGift]]:
+    found = await service.gifts(member_ids, before=before, limit=limit)
+    return [found[member_id] for member_id in member_ids]
+
+
+async def gifts_of_member(
+    info: Info, member_id: int, *, first: int, after: str | None
+) -> GiftConnection:
+    """A page of the gifts that the member sent or received; one statement for all members asked
+    for."""
     limit, before = pages.page(first, after)
-    found = await service.gifts(member_id, before=before, limit=limit + 1)
+    found = await info.context.loader(_gifts, limit + 1, pages.before(before)).load(member_id)
     return pages.connected(
         GiftConnection,
         GiftEdge,

@@ -1,6 +1,6 @@
 """The table of gifts, and its named queries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
@@ -9,6 +9,7 @@ from tortoise.models import Model
 from server.clock import LocalDay
 from server.members.models import Member
 from server.storage import sql
+from server.storage.each import of_each
 from server.storage.fields import IdField, InstantField
 
 
@@ -60,22 +61,22 @@ async def given_on(giver_id: int, asset: str, day: LocalDay) -> int:
     return int(row[0]) if row else 0
 
 
-async def gift_page(member_id: int, before: int, limit: int) -> Sequence[sql.Row]:
-    """The newest `limit` gifts that the member gave or got (GIFT_COLUMNS) with an id below
-    `before`, each with the other member's name; the newest first."""
+async def gift_pages(member_ids: Iterable[int], before: int, limit: int) -> Sequence[sql.Row]:
+    """The newest `limit` gifts that each member gave, and those that they got (GIFT_COLUMNS), with
+    an id below `before`; each with whose it is here and the other member's name."""
 
     def side(own: str, other: str) -> str:
         columns = ", ".join(f"g.{name}" for name in GIFT_COLUMNS.split(", "))
         return (
-            f"SELECT * FROM (SELECT {columns}, m.name AS name FROM gifts g"
-            f" JOIN members m ON m.id = g.{other} WHERE g.{own} = $1 AND g.id < $2"
-            " ORDER BY g.id DESC LIMIT $3) AS"
+            f"SELECT * FROM (SELECT {columns}, g.{own} AS own, m.name AS name FROM gifts g"
+            f" JOIN members m ON m.id = g.{other} WHERE g.{own} = {{owner}} AND g.id < $1"
+            " ORDER BY g.id DESC LIMIT $2) AS"
         )
 
-    return await sql.fetch(
+    return await of_each(
         f"{side('giver_id', 'receiver_id')} sent"
-        f" UNION ALL {side('receiver_id', 'giver_id')} received ORDER BY 1 DESC LIMIT $3",
-        member_id,
+        f" UNION ALL {side('receiver_id', 'giver_id')} received",
+        list(member_ids),
         before,
         limit,
     )

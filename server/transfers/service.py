@@ -1,5 +1,7 @@
 """The verbs of gifts: giving points to another member, and finding gifts."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from server import clock
@@ -117,14 +119,15 @@ def _check_room(journal: ledger.Journal, gift: GiftView) -> None:
         raise refusal.below("points") from None
 
 
-async def gifts(member_id: int, *, before: int | None, limit: int) -> list[MemberGift]:
-    """The newest gifts that the member gave or got, or those before the one with that id; newest
+async def gifts(
+    member_ids: Iterable[int], *, before: int | None, limit: int
+) -> dict[int, list[MemberGift]]:
+    """The newest gifts that each member gave or got, or those before the one with that id; newest
     first. One statement."""
-    rows = await models.gift_page(member_id, 2**63 - 1 if before is None else before, limit)
-    found: list[MemberGift] = []
-    for *columns, name in rows:
+    found: dict[int, list[MemberGift]] = {member_id: [] for member_id in member_ids}
+    rows = await models.gift_pages(found, 2**63 - 1 if before is None else before, limit)
+    for *columns, own, name in sorted(rows, key=lambda row: -row[0]):
         gift = GiftView(*columns)
-        is_own = gift.giver_id == member_id
-        direction = GiftDirection.SENT if is_own else GiftDirection.RECEIVED
-        found.append(MemberGift(gift, direction, shown_name(name)))
-    return found
+        direction = GiftDirection.SENT if gift.giver_id == own else GiftDirection.RECEIVED
+        found[own].append(MemberGift(gift, direction, shown_name(name)))
+    return {member_id: of_member[:limit] for member_id, of_member in found.items()}

@@ -57,8 +57,7 @@ def by_field() -> dict[str, Asked]:
     """For each exact field of a member, an operation that asks for nothing else: no other field's
     instants hide that it forgets to state its own."""
     return {
-        name: Asked(f"query Narrow {{ me {{ {text} }} }}")
-        for name, text in _exact(_type("Member"))
+        name: Asked(f"query Narrow {{ me {{ {text} }} }}") for name, text in _exact(_type("Member"))
     }
 
 
@@ -75,4 +74,10 @@ def whole() -> tuple[Asked, ...]:
     some = "query Some($first: Int!) { me { name activity(first: $first) { nodes { title } } } }"
     roots = [text for name, text in _exact(_type("Query")) if name not in ("me", "node")]
     catalogue = [Asked(f"query Catalogue {{ {' '.join(roots)} }}")] if roots else []
-    return (Asked(HOME), everything(), Asked(some, {"first": 1}), Asked(some, {"first": 2}), *catalogue)
+    return (
+        Asked(HOME),
+        everything(),
+        Asked(some, {"first": 1}),
+        Asked(some, {"first": 2}),
+        *catalogue,
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from server import clock
-from server.clock import Instant, LocalDay
+from server.clock import NEVER, Instant, LocalDay
 from server.storage import sql
 from tests.api.calling import DAY, SECOND, Json, line, purchase_input, shown
 from tests.api.remembering import Person, World, document_of, join
@@ -115,7 +115,7 @@ async def _resolve(world: World, person: Person, amount: int) -> None:
 
 @_verb
 async def _give(world: World, person: Person, amount: int) -> None:
-    other = world.people[(world.people.index(person) + 1 + amount % 2) % 3]
+    other = world.after(person, 1 + amount % 2)
     wish = {"to": {"id": other.caller.id}, "from": {"id": person.caller.id}}
     await world.ask("givePoints", {**wish, "points": 50 + amount}, world.till)
     card = await world.there.data("{ me { card { number } } }", caller=other.caller, at=world.now)
@@ -194,7 +194,7 @@ async def _leave(world: World, person: Person, amount: int) -> None:
 
 @_verb
 async def _change_role(world: World, person: Person, amount: int) -> None:
-    other = world.people[(world.people.index(person) + 1) % 3]
+    other = world.after(person)
     role = ("OWNER", "SPENDER", "CONTRIBUTOR")[amount % 3]
     wish = {"memberId": other.caller.id, "role": role}
     await world.ask("changeHouseholdRole", wish, person.caller)
@@ -203,7 +203,7 @@ async def _change_role(world: World, person: Person, amount: int) -> None:
 @_verb
 async def _merge(world: World, person: Person, amount: int) -> None:
     """The next one turns out to be the same person, or not to be."""
-    other = world.people[(world.people.index(person) + 1) % 3]
+    other = world.after(person)
     if person.merges:
         wish: Json = {"mergeId": person.merges.pop(), "reason": "not the same"}
         await world.ask("undoMerge", wish, world.manager)
@@ -241,12 +241,13 @@ async def _sign_out(world: World, person: Person, amount: int) -> None:
 async def _next_of_values(now: Instant) -> Instant:
     """When next some value becomes available or expires, or a hold ends."""
     rows = await sql.fetch(
-        "SELECT available_at FROM lots WHERE available_at > $1 UNION ALL"
-        " SELECT expires_at FROM lots WHERE expires_at > $1 UNION ALL"
-        " SELECT releases_at FROM held_portions WHERE releases_at > $1",
-        now,
+        "SELECT available_at FROM lots UNION ALL SELECT expires_at FROM lots"
+        " UNION ALL SELECT releases_at FROM held_portions"
     )
-    return Instant(min((row[0] for row in rows), default=now + 1))
+    return Instant(min((at for (at,) in rows if now < at < NEVER), default=now + 1))
+
+
+_ZONE = "America/New_York"
 
 
 async def later(now: Instant, move: int) -> Instant:
@@ -267,5 +268,3 @@ async def later(now: Instant, move: int) -> Instant:
         Instant(now + 200 * DAY),
     ]
     return max(now, ways[move % len(ways)])
-
-

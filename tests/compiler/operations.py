@@ -54,7 +54,7 @@ class Writing:
 
     def part(self, type_: Any, depth: int) -> str:
         roll = self.random.random()
-        if roll < 0.06 or isinstance(type_, GraphQLUnionType) and roll < 0.25:
+        if roll < 0.06 or (roll < 0.25 and isinstance(type_, GraphQLUnionType)):
             return f"{self.alias()}__typename{self.directives()}"
         if depth > 0 and (roll < 0.22 or isinstance(type_, GraphQLUnionType)):
             condition = self.random.choice(self.conditions(type_))
@@ -146,6 +146,7 @@ class Writing:
             ]
             return f"[{', '.join(items)}]"
         if isinstance(type_, GraphQLInputObjectType):
+            only = self.only(type_)
             fields = [
                 f"{key}: "
                 + (
@@ -154,32 +155,39 @@ class Writing:
                     else self.given(one.type)
                 )
                 for key, one in type_.fields.items()
-                if is_required_input_field(one) or self.chance(0.5)
+                if (key == only if only else is_required_input_field(one) or self.chance(0.5))
             ]
             return "{" + ", ".join(fields) + "}"
         if isinstance(type_, GraphQLEnumType):
-            return self.random.choice(list(type_.values))
+            return str(self.random.choice(list(type_.values)))
         return json.dumps(self.scalar(type_.name))
 
     def value(self, type_: Any) -> Any:
-        """A variable's value, right but for one in some."""
-        if self.chance(0.03):
+        """A variable's value, wrong in a few."""
+        if self.chance(0.01):
             return self.random.choice(JUNK)
         if isinstance(type_, GraphQLNonNull):
             return self.value(type_.of_type)
-        if self.chance(0.05):
-            return None
+        return None if self.chance(0.05) else self.right(type_)
+
+    def right(self, type_: Any) -> Any:
         if isinstance(type_, GraphQLList):
             return [self.value(type_.of_type) for _ in range(self.random.randint(0, 3))]
         if isinstance(type_, GraphQLInputObjectType):
+            only = self.only(type_)
             return {
                 key: self.value(one.type)
                 for key, one in type_.fields.items()
-                if is_required_input_field(one) or self.chance(0.5)
+                if (key == only if only else is_required_input_field(one) or self.chance(0.5))
             }
         if isinstance(type_, GraphQLEnumType):
             return self.random.choice(list(type_.values))
         return self.scalar(type_.name)
+
+    def only(self, type_: GraphQLInputObjectType) -> str | None:
+        """The one field that is given of a choice; Strawberry's are not marked as one."""
+        is_choice = type_.is_one_of or type_.name == "Choice"
+        return self.random.choice(list(type_.fields)) if is_choice else None
 
     def scalar(self, name: str) -> Any:
         if name == "Int":
@@ -188,7 +196,7 @@ class Writing:
             return self.random.choice([0.5, -1.25, 3])
         if name == "Boolean":
             return self.chance(0.5)
-        if name == "Amount":
+        if name in {"Amount", "Decimal"}:
             return self.random.choice(["1.50", "0.00", "-3"])
         return self.random.choice(TEXTS)
 

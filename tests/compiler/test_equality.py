@@ -25,9 +25,7 @@ async def compare(seed: int, kind: str, trouble: float, late: float) -> None:
     for _ in range(3):  # what has been learnt of classes must not change anything
         root = World(SCHEMA, random, trouble, late).root(root_type)
         hides = random.random() < 0.5
-        expected = await by_graphql_core(
-            SCHEMA, document, variables, root, hide_suggestions=hides
-        )
+        expected = await by_graphql_core(SCHEMA, document, variables, root, hide_suggestions=hides)
         told = await by_compiler(compiled, variables, root, hide_suggestions=hides)
         assert told == expected
 

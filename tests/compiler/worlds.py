@@ -1,7 +1,7 @@
 """A schema of every kind of type, and random data for it: right, missing, wrong, late, failing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from random import Random
 from typing import Any
 
@@ -116,6 +116,21 @@ class Late(Call):
         return self.give()
 
 
+class Soon:
+    """An awaitable that is no coroutine and can be awaited again and again."""
+
+    def __init__(self, value: Any, turns: int) -> None:
+        self.value = value
+        self.turns = turns
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        for _ in range(self.turns):
+            yield
+        if isinstance(self.value, Exception):
+            raise type(self.value)(*self.value.args)
+        return self.value
+
+
 class Stream(Call):
     """One that gives an iterator, asynchronous or not, which may fail on its way."""
 
@@ -161,7 +176,7 @@ def _echo(source: Any, info: Any, **arguments: Any) -> str:
 
 async def _is_box(value: Any, info: Any) -> bool:
     await asyncio.sleep(0)
-    return _kind(value) == "Box"
+    return bool(_kind(value) == "Box")
 
 
 def _kind(value: Any) -> Any:
@@ -172,8 +187,8 @@ def schema_of_everything() -> GraphQLSchema:
     schema = build_schema(SDL)
     amount = schema.type_map["Amount"]
     assert isinstance(amount, GraphQLScalarType)
-    amount.coerce_output_value = _shown_amount  # type: ignore[method-assign]
-    amount.coerce_input_value = _parsed_amount  # type: ignore[method-assign]
+    amount.coerce_output_value = _shown_amount
+    amount.coerce_input_value = _parsed_amount
     assert schema.query_type is not None
     schema.query_type.fields["echo"].resolve = _echo
     box, note, person = (schema.type_map[name] for name in ("Box", "Note", "Person"))
@@ -225,7 +240,7 @@ class World:
             return Stream(name, value, self.chance(self.trouble), self.chance(self.late))
         if self.chance(self.late):
             return Late(name, value, self.random.randint(0, 3))
-        if self.chance(0.05) or isinstance(value, Exception) and self.chance(0.5):
+        if self.chance(0.05) or (isinstance(value, Exception) and self.chance(0.5)):
             return Call(name, value)
         return value
 
@@ -269,8 +284,8 @@ class World:
         }.get(type_.name, self.random.choice(["", "plain", 'é " \\', 12, "\ud7ff"]))
 
     def item(self, type_: Any, depth: int) -> Any:
-        """An item of a list; one that is awaitable can be had only once, so there is none."""
-        return self.value(type_, depth)
+        value = self.value(type_, depth)
+        return Soon(value, self.random.randint(0, 2)) if self.chance(self.late / 2) else value
 
     def object(self, type_: GraphQLObjectType, depth: int) -> Any:
         if depth <= 0:

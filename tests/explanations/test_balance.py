@@ -15,6 +15,13 @@ from tests.ledger.books import DAY, START, granted, new_members
 from tests.properties import trying
 
 
+async def lots_of(
+    member: int, at: Instant, *, before: int | None = None, limit: int = 10
+) -> list[ExplainedLot]:
+    found = await explanations.lots([member], POINTS, at, before=before, limit=limit)
+    return found[member]
+
+
 def after(days: int) -> Instant:
     return Instant(START + days * DAY)
 
@@ -77,12 +84,18 @@ async def test_each_lot_says_what_used_it_by_the_instant(database: Address) -> N
         ],
     }
     for day, lots in expected.items():
-        found = await explanations.lots(member, POINTS, after(day), before=None, limit=10)
+        found = (await explanations.lots([member], POINTS, after(day), before=None, limit=10))[
+            member
+        ]
         assert [told(lot) for lot in found] == lots, day
-    [open_lot, _] = await explanations.lots(member, POINTS, after(5), before=None, limit=10)
+    [open_lot, _] = (await explanations.lots([member], POINTS, after(5), before=None, limit=10))[
+        member
+    ]
     assert (open_lot.remaining, open_lot.held) == (16, 0)
     assert sum(one.amount for one in open_lot.movements) == -14
-    [lapsed, _] = await explanations.lots(member, POINTS, after(20), before=None, limit=10)
+    [lapsed, _] = (await explanations.lots([member], POINTS, after(20), before=None, limit=10))[
+        member
+    ]
     assert (lapsed.state, lapsed.remaining) == (LotState.EXPIRED, 0)
     assert lapsed.movements[-1].reason is Reason.EXPIRY
     assert lapsed.movements[-1].occurred_at == after(20)
@@ -91,10 +104,14 @@ async def test_each_lot_says_what_used_it_by_the_instant(database: Address) -> N
 async def test_a_page_goes_on_where_the_one_before_ended(database: Address) -> None:
     [member] = await new_members(1)
     await play(member)
-    [newest] = await explanations.lots(member, POINTS, after(5), before=None, limit=1)
-    [older] = await explanations.lots(member, POINTS, after(5), before=newest.sequence, limit=1)
+    [newest] = await lots_of(member, after(5), before=None, limit=1)
+    [older] = (
+        await explanations.lots([member], POINTS, after(5), before=newest.sequence, limit=1)
+    )[member]
     assert (newest.reference, older.reference) == (8, 7)
-    assert await explanations.lots(member, POINTS, after(5), before=older.sequence, limit=1) == []
+    assert (await explanations.lots([member], POINTS, after(5), before=older.sequence, limit=1))[
+        member
+    ] == []
 
 
 @trying(30)
@@ -105,8 +122,8 @@ async def test_the_lots_add_up_to_the_balance_at_every_instant(
     [member] = await new_members(1)
     await play(member)
     at = Instant(after(day) + microseconds)
-    found = await explanations.lots(member, POINTS, at, before=None, limit=10)
-    balance = (await explanations.balance(member, POINTS, at)).balance
+    found = await lots_of(member, at)
+    balance = (await explanations.balances([member], POINTS, at))[member].balance
     assert (
         sum(lot.remaining for lot in found if lot.state is LotState.AVAILABLE) - balance.owed,
         sum(lot.remaining for lot in found if lot.state is LotState.PENDING),

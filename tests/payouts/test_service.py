@@ -200,9 +200,10 @@ async def test_lists_are_the_newest_first_in_pages(database: Address) -> None:
     member, other = await member_with(5000), await member_with(5000)
     made = [await request(member, amount) for amount in (1, 2, 3)]
     theirs = await payout_that_is("paid", other, 4)
-    mine = await payouts.payouts_of_member(member, before=None, limit=2)
+    mine = (await payouts.payouts_of_members([member], before=None, limit=2))[member]
     assert mine == made[:0:-1]
-    assert await payouts.payouts_of_member(member, before=mine[-1].id, limit=2) == made[:1]
+    rest = await payouts.payouts_of_members([member], before=mine[-1].id, limit=2)
+    assert rest == {member: made[:1]}
     assert await payouts.payouts(None, before=None, limit=9) == [theirs, *made[::-1]]
     assert await payouts.payouts(None, before=made[1].id, limit=9) == made[:1]
     assert await payouts.payouts(PayoutStatus.PAID, before=None, limit=9) == [theirs]

@@ -108,9 +108,10 @@ async def test_reading_and_then_writing_never_loses_a_race(file: Path) -> None:
     assert row == ("50",)
 
 
-async def test_a_transaction_that_cannot_start_gives_its_lock_back(file: Path) -> None:
-    async with sql.transaction():
-        await sql.fetch("PRAGMA busy_timeout = 1")
+async def test_a_transaction_that_cannot_start_gives_its_lock_back(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.storage.sqlite.BUSY_TIMEOUT_MILLISECONDS", 1)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for _ in range(3):

@@ -68,8 +68,8 @@ async def test_what_expires_first_is_given_first_and_keeps_its_expiry(database: 
     assert await available(anna, bob) == [55, 50]
     assert await expiring(bob) == (ExpiringValue(SOON, 30), ExpiringValue(LATER, 15))
     assert await expiring(anna) == (ExpiringValue(Instant(SOON + 1), 10), ExpiringValue(LATER, 5))
-    [sent] = await service.gifts(anna, before=None, limit=9)
-    [received] = await service.gifts(bob, before=None, limit=9)
+    [sent] = (await service.gifts([anna], before=None, limit=9))[anna]
+    [received] = (await service.gifts([bob], before=None, limit=9))[bob]
     assert sent.gift == received.gift == answer.gift
     assert (sent.direction, received.direction) == (GiftDirection.SENT, GiftDirection.RECEIVED)
     reasons = await sql.fetch(
@@ -202,12 +202,12 @@ async def test_pages(database: Address) -> None:
         (await given(giver, receiver, 1)).gift.id
         for giver, receiver in ((anna, bob), (bob, anna), (bob, carl), (carl, anna), (anna, carl))
     ]
-    seen = [one.gift.id for one in await service.gifts(anna, before=None, limit=9)]
+    seen = [one.gift.id for one in (await service.gifts([anna], before=None, limit=9))[anna]]
     assert seen == [made[4], made[3], made[1], made[0]]
-    page = await service.gifts(anna, before=made[4], limit=2)
+    page = (await service.gifts([anna], before=made[4], limit=2))[anna]
     assert [one.gift.id for one in page] == [made[3], made[1]]
     with sql.counted_statements() as statements:
-        await service.gifts(anna, before=None, limit=9)
+        await service.gifts([anna, bob, carl], before=None, limit=9)
     assert len(statements) == 1
 
 
