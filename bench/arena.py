@@ -43,8 +43,8 @@ class Plan:
 
     members: int = 100_000
     rounds: int = 3
-    seconds: float = 8
-    warm_up_seconds: float = 3
+    seconds: float = 6
+    warm_up_seconds: float = 2
 
     @classmethod
     def of(

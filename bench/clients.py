@@ -98,6 +98,7 @@ async def _obey(order: Order, people: shots.People) -> Tally:
         return await load.closed(
             list(order.ports),
             made,
+            connections=order.kind.connections,
             expects=order.kind.expects,
             warm_up_seconds=order.warm_up_seconds,
             seconds=order.seconds,

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ SETTINGS = {
     "checkpoint_timeout": "30min",
 }
 """Beside PostgreSQL's defaults, which leave every commit durable."""
+_STOP_SECONDS = 30
 
 
 class CannotStart(Exception):
@@ -161,20 +163,38 @@ def running(folder: Path | None = None) -> Iterator[Cluster]:
             options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
             if launch.start([programs / "initdb", "-D", "data", *options]).wait():
                 raise CannotStart(f"initdb failed: {launch.said()[-500:]}")
-        (place / "data" / "postmaster.pid").unlink(missing_ok=True)  # the lock is ours
+        _stop_leftover(place)
         port = free_port()
         flags = [f"--{name}={value}" for name, value in {"port": port, **SETTINGS}.items()]
         server: subprocess.Popen[bytes] = launch.start(
             [programs / "postgres", "-D", "data", *flags]
         )
         try:
-            wheel._wait_until_ready(server, launch)
+            try:
+                wheel._wait_until_ready(server, launch)
+            except RuntimeError as error:
+                raise CannotStart(str(error)[-500:]) from error
             yield Cluster(f"postgres://postgres@127.0.0.1:{port}", server.pid, place)
-        except RuntimeError as error:
-            raise CannotStart(str(error)[-500:]) from error
         finally:
             server.send_signal(signal.SIGINT)  # a fast shutdown: the data stays
             server.wait()
+
+
+def _stop_leftover(place: Path) -> None:
+    """Stop the server of a run that was killed, which nobody uses: the lock is ours."""
+    state = place / "data" / "postmaster.pid"
+    if not state.exists():
+        return
+    pid = int(state.read_text(encoding="utf-8").split()[0])
+    folder = Path(f"/proc/{pid}/cwd")
+    if folder.exists() and folder.resolve() == (place / "data").resolve():
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while folder.exists():
+            if time.monotonic() > deadline:
+                raise CannotStart(f"The PostgreSQL of an earlier run, process {pid}, does not end.")
+            time.sleep(0.05)
+    state.unlink(missing_ok=True)
 
 
 def _programs(wheel: Any, place: Path, owner: Any) -> Path:

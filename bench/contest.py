@@ -1,10 +1,11 @@
 """Requests in a second: Laurel and its peers in turn, round by round, each with a fresh server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.arena import Arena
 from bench.figures import Spread, in_order, quantile, ratios
+from bench.load import Answered
 from bench.servers import Peer
 from bench.shots import Kind
 
@@ -53,7 +54,8 @@ CLAIMS = {
         Claim(
             Kind.BATCH,
             "P in batches",
-            "purchases in recordPurchases of 100 each; the peers add two rows for each request",
+            "purchases by recordPurchases of 100 each, from 8 clients; the peers, from 32, add two"
+            " rows for each request",
             5.0,
             3.0,
         ),
@@ -121,12 +123,9 @@ class Result:
         return Spread.of(ratios(ours, self.measured[peer].per_second))
 
 
-def measure(arena: Arena, kinds: Sequence[Kind]) -> list[Result]:
-    """Measure the operations. Raises Answered for errors in answers, CannotServe."""
-    return [_measure(arena, CLAIMS[kind]) for kind in kinds]
-
-
-def _measure(arena: Arena, claim: Claim) -> Result:
+def measure(arena: Arena, kind: Kind) -> Result:
+    """Measure the operation. Raises Answered for errors in answers, or none, and CannotServe."""
+    claim = CLAIMS[kind]
     peers = [peer for peer in arena.peers if peer is not Peer.STOCK or claim.kind in _DRIVEN]
     result = Result(claim, {peer: Measured() for peer in peers})
     for number in range(arena.plan.rounds):
@@ -147,6 +146,8 @@ def _round(arena: Arena, claim: Claim, peer: Peer, seed: int, into: Measured) ->
     with arena.serving(peer) as server:
         tally, cost = arena.ask_with_cost(kind, [server], seed=unique)
         into.cpu_milliseconds.append(cost)
+        if not tally.latencies_seconds:
+            raise Answered(f"{peer.value} answered nothing within {tally.seconds:g} s: take more")
         into.per_second.append(tally.per_second * kind.weight)
         into.latencies_seconds += tally.latencies_seconds
         into.peak_mib = max(into.peak_mib, server.peak_mib)

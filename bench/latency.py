@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.arena import Arena
 from bench.figures import in_order, quantile
+from bench.load import Answered
 from bench.servers import Peer
 from bench.shots import Kind
 
@@ -46,6 +47,8 @@ def measure(arena: Arena) -> list[Latencies]:
                 for result in results:
                     rate = RATES[result.kind]
                     tally = arena.ask(result.kind, [server], seed=9000 + number, per_second=rate)
+                    if not tally.latencies_seconds:
+                        raise Answered(f"{peer.value} answered nothing at {rate} a second")
                     result.seconds[peer].append(tally.latencies_seconds)
             arena.say(f"latency, round {number + 1}: {peer.value}")
     return results

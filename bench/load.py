@@ -124,11 +124,12 @@ async def closed(
     ports: list[int],
     shots: Iterator[bytes],
     *,
+    connections: int = CONNECTIONS,
     expects: bytes,
     warm_up_seconds: float,
     seconds: float,
 ) -> Tally:
-    """What CONNECTIONS clients, spread over the ports, get done. Raises Answered."""
+    """What so many clients, spread over the ports, get done. Raises Answered."""
     begin = time.perf_counter()
     span = _Span(
         shots, begin + warm_up_seconds, begin + warm_up_seconds + seconds, Tally(seconds), expects
@@ -139,7 +140,7 @@ async def closed(
         if now < span.end and not span.failure:
             client.send(next(span.shots), since=now)
 
-    clients = await _connected(ports, CONNECTIONS, span, again)
+    clients = await _connected(ports, connections, span, again)
     for client in clients:
         again(client)
     with suppress(TimeoutError):

@@ -11,6 +11,7 @@ import asyncpg
 
 from bench import operations
 from bench.archetypes import TILL_KEY
+from bench.load import CONNECTIONS
 from bench.operations import BATCH, LINES, Draw
 from bench.seeding import ISSUER
 from server.clock import MICROSECONDS_PER_SECOND, system_now
@@ -44,6 +45,11 @@ class Kind(StrEnum):
     def expects(self) -> bytes:
         """What stands in every good answer."""
         return b'"RecordedPurchase"' if self in (Kind.PURCHASE, Kind.BATCH) else b'"me"'
+
+    @property
+    def connections(self) -> int:
+        """How many clients ask for it at once: 32, or 8 with batches, which are 800 purchases."""
+        return 8 if self is Kind.BATCH else CONNECTIONS
 
     @property
     def weight(self) -> int:

@@ -119,7 +119,7 @@ async def _finished(run: Run, data: Any) -> Outcome:
         run.add(error, None)
         shown = None
     except BaseException:
-        run.abandon()
+        await run.abandon()
         raise
     if run.errors:
         run.close()

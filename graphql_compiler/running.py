@@ -26,6 +26,7 @@ class Run:
 
     __slots__ = (
         "_background",
+        "_futures",
         "_helpers",
         "_is_over",
         "_nulled",
@@ -55,6 +56,7 @@ class Run:
         self._nulled: set[Where | None] = set()
         self._unstarted: list[CoroutineType[Any, Any, Any]] = []
         self._background: set[Future[Any]] = set()
+        self._futures: list[Future[Any]] = []
         self._is_over = False
         self._helpers: GraphQLResolveInfoHelpers | None = None
 
@@ -98,9 +100,31 @@ class Run:
     def gather(self, results: Any, waits: Waits) -> Awaitable[Any]:
         """The results, once all that they wait for is there: exactly as many tasks and turns of
         the loop as graphql-core takes, so that loaders see the same batches."""
-        gathered = _gathered(results, waits)
+        gathered = self._gathered(results, waits)
         self.note(gathered)
         return gathered
+
+    async def _gathered(self, results: Any, waits: Waits) -> Any:
+        if len(waits) == 1:
+            [(key, awaitable)] = waits
+            results[key] = await awaitable
+        else:
+            values = await self._gather([awaitable for _, awaitable in waits])
+            for (key, _), value in zip(waits, values, strict=True):
+                results[key] = value
+        return results
+
+    async def _gather(self, awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
+        """As graphql-core's `gather_with_cancel`, but with tasks that are known."""
+        futures = [ensure_future(one) for one in awaitables]
+        self._futures.extend(futures)
+        try:
+            return await gather(*futures)
+        except Exception:
+            for future in futures:
+                future.cancel()  # does nothing to those that are done
+            await gather(*futures, return_exceptions=True)
+            raise
 
     def settle(self, waits: Waits | None) -> None:
         """Let what waits end in the background: an error has made its result worthless."""
@@ -142,47 +166,27 @@ class Run:
                     coroutine.close()
             self._unstarted.clear()
 
-    def abandon(self) -> None:
+    async def abandon(self) -> None:
         """Leave nothing behind of a run that is given up: no task, no coroutine unstarted."""
-        for future in list(self._background):
+        left = [one for one in (*self._background, *self._futures) if not one.done()]
+        for future in left:
             future.cancel()
-        self.close()
+        try:
+            await gather(*left, return_exceptions=True)
+        finally:
+            self.close()
 
     @property
     def helpers(self) -> GraphQLResolveInfoHelpers:
         """What resolvers and type resolvers get for work of their own."""
         if self._helpers is None:
-            self._helpers = GraphQLResolveInfoHelpers(gather=_gather, track=self._track)
+            self._helpers = GraphQLResolveInfoHelpers(gather=self._gather, track=self._track)
         return self._helpers
 
     def _track(self, values: Any) -> None:
         awaitables = [value for value in values if is_awaitable(value)]
         if awaitables:
             self._settle(awaitables)
-
-
-async def _gathered(results: Any, waits: Waits) -> Any:
-    if len(waits) == 1:
-        [(key, awaitable)] = waits
-        results[key] = await awaitable
-    else:
-        values = await _gather([awaitable for _, awaitable in waits])
-        for (key, _), value in zip(waits, values, strict=True):
-            results[key] = value
-    return results
-
-
-async def _gather(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
-    """As graphql-core's `gather_with_cancel`, but does not leave before all have ended when it is
-    cancelled itself."""
-    futures = [ensure_future(one) for one in awaitables]
-    try:
-        return await gather(*futures)
-    except BaseException:
-        for future in futures:
-            future.cancel()  # does nothing to those that are done
-        await gather(*futures, return_exceptions=True)
-        raise
 
 
 async def in_turn(run: Run, steps: Iterator[Any], pending: Awaitable[Any], results: Any) -> Any:

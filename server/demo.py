@@ -104,7 +104,7 @@ async def make() -> None:
     """
     member_hash = await members.hash_password(MEMBER_PASSWORD)
     staff_hash = await members.hash_password(STAFF_PASSWORD)
-    async with sql.transaction():
+    async with sql.transaction(shares_commit=False):
         published = await programme.publish(
             PROGRAMME_FILE.read_text(encoding="utf-8"), published_by=PUBLISHED_BY
         )

@@ -120,8 +120,8 @@ class Points:
 
 
 def _available(lots: Sequence[ledger.Lot]) -> int:
-    now = now()
-    return sum(lot.remaining for lot in lots if lot.available_at <= now < lot.expires_at)
+    at = now()
+    return sum(lot.remaining for lot in lots if lot.available_at <= at < lot.expires_at)
 
 
 def _pending(lots: Sequence[ledger.Lot]) -> int:

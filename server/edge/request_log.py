@@ -4,10 +4,9 @@ import re
 from functools import lru_cache
 from random import Random
 
-from server import logs
 from server.edge.context import Context
 from server.edge.observing import Observed
-from server.logs import Plain
+from server.edge.telling import Plain, teller
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _numbers = Random()  # noqa: S311 - the ids are names, not secrets; asking the system takes longer
@@ -30,9 +29,10 @@ def log_operation(
 
     The operation's own name is told only of a valid document; whoever calls is told by number.
     """
-    if not logs.are_operations_told():
+    tell = teller()
+    if tell is None:
         return
-    logs.tell_operation(
+    tell(
         {
             "request_id": context.request_id,
             "transport": _plain(transport),

@@ -144,7 +144,7 @@ class _Run:
                     self._note(row, answer)
                 advance(batch[-1].number)
         if not self._options.is_dry_run and not self._result.counts["refused"]:
-            async with sql.transaction():
+            async with sql.transaction(shares_commit=False):
                 now = clock.now()
                 begun = await _begin(self._options, self._surveyed, now)
                 await service.finish(begun.id, now=now)
@@ -169,7 +169,7 @@ class _Run:
         answers: list[Answer] = []
 
         async def work() -> list[Answer]:
-            async with sql.transaction():
+            async with sql.transaction(shares_commit=False):
                 now = clock.now()
                 begun = await _begin(self._options, self._surveyed, now)
                 answers[:] = await service.take(

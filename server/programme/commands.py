@@ -76,7 +76,7 @@ async def publish(file: Path, effective: str | None = None) -> str:
     effective_at = None if effective is None else _effective_at(effective, zone)
 
     async def work() -> tuple[PublishedProgramme, bool]:
-        async with sql.transaction():
+        async with sql.transaction(shares_commit=False):
             return await service.publish_or_find(
                 document, effective_at=effective_at, published_by=PUBLISHED_BY
             )

@@ -3,7 +3,7 @@ what a short statement does there.
 
 On PostgreSQL the statements become one; on SQLite they run one after the other. What they find and
 leave is the same as one by one, but that on PostgreSQL all of them see the database as it was
-before the first: so a row is locked in an exchange before the one that reads what the lock protects.
+before the first: so a row is locked in an exchange before the one that reads what its lock guards.
 """
 
 import re

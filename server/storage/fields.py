@@ -7,7 +7,7 @@ from tortoise.fields import BigIntField
 
 # It would read the source of each model for comments of columns, which none of them has, and take
 # a twentieth of the start for it.
-tortoise.models._get_comments = lambda cls: {}  # noqa: ARG005 - its name is given
+tortoise.models._get_comments = lambda cls: {}
 
 
 class IdField(BigIntField):

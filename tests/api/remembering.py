@@ -99,6 +99,7 @@ class Person:
     holds: list[str] = field(default_factory=list)
     payouts: list[str] = field(default_factory=list)
     vouchers: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)  # of the vouchers
     merges: list[str] = field(default_factory=list)  # into this one
     signed_out: list[Caller] = field(default_factory=list)
 

@@ -63,6 +63,7 @@ async def _redeem(world: World, person: Person, amount: int) -> None:
     told = await world.ask("redeemPoints", {"points": 1000 * (1 + amount % 2)}, person.caller)
     if "voucher" in told:
         person.vouchers.append(told["voucher"]["id"])
+        person.codes.append(told["voucher"]["code"])
 
 
 @_verb
@@ -84,6 +85,15 @@ async def _pay(world: World, person: Person, amount: int) -> None:
         told = await world.ask("payWithPoints", {**wish, **shared}, world.till)
     if "payment" in told:
         person.payments.append(told["payment"]["id"])
+
+
+@_verb
+async def _voucher_pay(world: World, person: Person, amount: int) -> None:
+    for code in person.codes[-1:]:
+        wish = {"voucherCode": code, "basket": _BASKET, "amountMinor": 100 + amount}
+        told = await world.ask("payWithVoucher", wish, world.till)
+        if "payment" in told:
+            person.payments.append(told["payment"]["id"])
 
 
 @_verb

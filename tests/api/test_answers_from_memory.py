@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from server import clock, logs
+from server import clock
 from server.clock import Instant
-from server.edge import trusted
+from server.edge import http, trusted
 from server.edge.context import Context
 from server.edge.memory import Recall
 from server.edge.metrics import Metrics
@@ -57,7 +57,7 @@ NewDatabase = Callable[[], AbstractContextManager[Address]]
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of operations that nobody wants to read of."""
-    monkeypatch.setattr(logs, "are_operations_told", lambda: False)
+    monkeypatch.setattr(http, "log_operation", lambda *_facts, **_more: None)
 
 
 @pytest.fixture
@@ -129,8 +129,16 @@ async def _looks(world: World, warm: Api) -> None:
             await read(warm, asked, person.caller, world.now)
 
 
+def steps_of(*acts: tuple[str, int]) -> list[Step]:
+    """What Anna does, to which amount, and how the clock moves."""
+    return [Step(what, 0, amount, crowd=False) for what, amount in acts]
+
+
 @trying(6)
 @given(steps=STEPS)
+# Time alone: a month that ends while no value changes, and spend that leaves the tier's window.
+@example(steps=steps_of(("buy", 3), (CLOCK, 9), (CLOCK, 6), (CLOCK, 10), (CLOCK, 10)))
+@example(steps=steps_of(("publish", 2), (CLOCK, 1), (CLOCK, 2), ("redeem", 0), ("voucher_pay", 0)))
 async def test_what_is_remembered_is_what_the_database_would_say(
     new_database: NewDatabase, steps: list[Step]
 ) -> None:

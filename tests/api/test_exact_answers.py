@@ -188,7 +188,7 @@ class World:
         await self.api.mutate("adjustBalance", wish, self.manager, at=None)
 
     async def publish(self, amount: int, at: Instant) -> None:
-        changed = {
+        changed: dict[tuple[str | int, ...], object] = {
             ("cashback", "monthly_cap_minor"): 1000 + amount,
             ("tiers", "window_days"): 30 + amount % 300,
         }

@@ -76,7 +76,7 @@ def test_a_batch_is_held_against_single_purchases_of_peers() -> None:
 def test_quick_is_small_unless_more_is_asked() -> None:
     assert Plan.of(is_quick=True) == Plan(2_000, 1, 2, 1)
     assert Plan.of(is_quick=True, members=500, seconds=9) == Plan(500, 1, 9, 1)
-    assert Plan.of(is_quick=False, rounds=5) == Plan(100_000, 5, 8, 3)
+    assert Plan.of(is_quick=False, rounds=5) == Plan(100_000, 5, 6, 2)
 
 
 def test_a_p99_is_reached_if_it_is_no_worse_than_each_peers() -> None:

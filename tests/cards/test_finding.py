@@ -148,7 +148,7 @@ async def test_a_reference_that_leads_nowhere(
     assert refusal.value.path == ("input", "member", step)
 
 
-async def test_500_references_take_two_statements(enrol: Enrol) -> None:
+async def test_500_references_take_one_exchange_or_on_sqlite_two_statements(enrol: Enrol) -> None:
     members = [await enrol(f"member {place}") for place in range(12)]
     async with sql.transaction():
         cards = await service.issue(members, NOW)
@@ -166,7 +166,7 @@ async def test_500_references_take_two_statements(enrol: Enrol) -> None:
     ]
     with sql.counted_statements() as statements:
         found = await service.members_of(references)
-    assert len(statements) == 2
+    assert len(statements) == {"sqlite": 2, "postgres": 1}[sql.engine()]
     assert found[:497] == [members[turn // 3 % 11] for turn in range(497)]
     refusals = [refusal for refusal in found[497:] if isinstance(refusal, DomainError)]
     assert [refusal.below("input", 3).path for refusal in refusals] == [

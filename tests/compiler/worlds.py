@@ -218,7 +218,7 @@ class World:
         return self.random.random() < share
 
     def root(self, type_: GraphQLObjectType) -> Any:
-        return self.object(type_, 4)
+        return self.object(type_, 3)
 
     def value(self, type_: Any, depth: int) -> Any:
         if self.chance(self.trouble):

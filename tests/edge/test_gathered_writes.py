@@ -157,11 +157,11 @@ async def test_a_defect_fails_its_own_request_alone(till: Till) -> None:
 
 async def test_where_the_database_is_away_nobody_tries_again_alone(till: Till) -> None:
     till.failure = sqlite3.OperationalError("disk I/O error")
-    till.failure.sqlite_errorcode = sqlite3.SQLITE_IOERR  # type: ignore[attr-defined] # as it does
+    till.failure.sqlite_errorcode = sqlite3.SQLITE_IOERR
     answers = await asyncio.gather(
         till.sell(1), till.sell(BROKEN), till.sell(2), return_exceptions=True
     )
-    assert answers == [till.failure] * 3
+    assert list(answers) == [till.failure] * 3
     assert till.alone == []
     assert await sold() == {}
 

@@ -1,0 +1,144 @@
+"""A shop whose members have something of everything, and what its queries cost."""
+
+from dataclasses import dataclass
+
+from graphql import get_named_type, parse
+
+from server.clock import Instant
+from server.edge.context import Context
+from server.edge.executing import schema_of
+from server.edge.limits import DocumentLimits
+from server.edge.planning import Planner
+from server.edge.sizing import sizes_of
+from server.principal import Principal, PrincipalKind, Scope, StaffRole
+from server.schema import schema
+from server.storage import sql
+from tests.api.calling import NOBODY, NOW, SECOND, Api, Caller, Json, enrolled, line, return_input
+from tests.api.calling import purchase_input as purchase
+from tests.api.contract import contract, selection
+from tests.api.redeeming import give_points
+
+AT = Instant(NOW + SECOND)
+UNLIMITED = DocumentLimits(fields=100_000, depth=100, nesting=200)
+
+QUERIES = {
+    "me": "me {everything}",
+    "member": 'member(by: {{externalId: "m0"}}) {everything}',
+    "members": "members(first: 100) {everything}",
+    "pointBalances": "pointBalances(externalIds: $ids) {everything}",
+    "node": "node(id: $member) {{ id ... on Member {member} }}",
+    "sessions": "sessions(first: 100) {everything}",
+    "apiKeys": "apiKeys(first: 100) {everything}",
+    "purchase": "purchase(by: {{id: $purchase}}) {everything}",
+    "programme": "programme {everything}",
+    "programmeVersions": "programmeVersions {everything}",
+    "payouts": "payouts(first: 100) {everything}",
+    "adjustments": "adjustments(first: 100) {everything}",
+    "merges": "merges(first: 100) {everything}",
+    "insights": "insights {everything}",
+    "auditStatus": "auditStatus {everything}",
+}
+OF_MEMBERS = {"me", "sessions"}
+
+
+def document_of(name: str) -> str:
+    """The query with everything that it can answer."""
+    query = contract().query_type
+    assert query is not None
+    everything = selection(get_named_type(query.fields[name].type))
+    member = selection(get_named_type(query.fields["me"].type))
+    variables = {"$ids": "[String!]!", "$member": "ID!", "$purchase": "ID!"}
+    root = QUERIES[name].format(everything=everything, member=member)
+    declared = ", ".join(f"{one}: {type_}" for one, type_ in variables.items() if one in root)
+    return f"query {f'({declared})' if declared else ''} {{ {root} }}"
+
+
+@dataclass
+class Shop:
+    """Members with something of everything."""
+
+    api: Api
+    till: Caller
+    manager: Caller
+    size: int = 0
+    first: Caller = NOBODY
+    purchase_id: str = ""
+
+    async def grow(self, size: int) -> None:
+        """Let there be so many members, each with one of everything; the first has so many."""
+        for number in range(self.size, size):
+            caller = await self.api.member(f"m{number}", name=f"Member {number}")
+            if not number:
+                self.first = caller
+            await self._furnish(caller, number)
+            if number:
+                await self._furnish(self.first, number)
+        self.size = size
+
+    async def _furnish(self, caller: Caller, number: int) -> None:
+        whom: Json = {"member": {"id": caller.id}}
+        await give_points(caller.member_id, 5000)
+        await give_points(caller.member_id, 900, asset="USD")
+        wish = purchase(**whom, lines=[line(salesMinor=9_000), line(department="MEAT")])
+        told = await self.api.mutate("recordPurchase", {"purchase": wish}, self.till)
+        self.purchase_id = told["purchaseId"]
+        back = return_input(
+            purchase={"id": told["purchaseId"]}, lines=[{"number": 0, "amountMinor": 5}]
+        )
+        for name, given in (
+            ("returnPurchase", {"return": back}),
+            ("redeemPoints", {**whom, "points": 1000}),
+            ("hold", {**whom, "asset": "POINTS", "points": 100, "ttlSeconds": 600}),
+            (
+                "payWithPoints",
+                {**whom, "points": 100, "basket": {"netMinor": 5000, "currencyCode": "USD"}},
+            ),
+        ):
+            assert "code" not in await self.api.mutate(name, given, self.till), name
+        reason = {**whom, "asset": "POINTS", "points": 5, "reason": "goodwill"}
+        await self.api.mutate("adjustBalance", reason, self.manager)
+        payout = {"amountMinor": 100, "destination": "LT12"}
+        assert "code" not in await self.api.mutate("requestPayout", payout, caller)
+        await self._join(number)
+        if caller is not self.first:
+            gift = {"from": whom["member"], "to": {"id": self.first.id}, "points": 10}
+            assert "code" not in await self.api.mutate("givePoints", gift, self.manager)
+
+    async def _join(self, number: int) -> None:
+        survivor, duplicate = [{"id": Caller(member_id=await enrolled()).id} for _ in range(2)]
+        pair = {"duplicate": duplicate, "survivor": survivor, "reason": "same person"}
+        assert "code" not in await self.api.mutate("mergeMembers", pair, self.manager), number
+        await self.api.key(Scope.MEMBERS_READ)
+
+    async def counted(self, name: str) -> list[str]:
+        """The statements of the query."""
+        document = document_of(name)
+        principal = Principal(PrincipalKind.STAFF, id=1, staff_role=StaffRole.MANAGER)
+        if name in OF_MEMBERS:
+            principal = Principal(
+                PrincipalKind.MEMBER, id=self.first.account_id, member_id=self.first.member_id
+            )
+        planner = Planner(schema_of(schema), sizes_of(schema_of(schema)))
+        [plan] = planner.planned(parse(document), UNLIMITED)
+        variables = {
+            "ids": [f"m{number}" for number in range(self.size)],
+            "member": self.first.id,
+            "purchase": self.purchase_id,
+        }
+        asked = {one: value for one, value in variables.items() if f"${one}" in document}
+        counts: list[list[str]] = []
+        for _ in range(2):  # once for what stays in memory
+            context = Context(principal=principal, at=AT, asked=plan.asked, variables=asked)
+            with sql.counted_statements() as statements:
+                result = await schema.execute(
+                    document, variable_values=asked, context_value=context
+                )
+            assert result.errors is None, result.errors
+            assert result.data is not None
+            counts.append(statements)
+        return counts[-1]
+
+
+async def opened(api: Api) -> Shop:
+    """A shop without members."""
+    return Shop(api, await api.key(*Scope), await api.staff(StaffRole.MANAGER))
