@@ -27,8 +27,8 @@ from server import clock, demo
 Say = Callable[[str], None]
 _COMPARED = 5
 """How many members' home screens must be the same from all before anything is measured."""
-_READY = 100_000
-"""How many members' requests are made ahead of a measurement at the most."""
+_READY_PER_SECOND = {Kind.HOME: 4_000, Kind.BALANCE: 15_000}
+"""How many members' requests are made ahead, so that none comes twice within a measurement."""
 _WARMING_SEED = 1_000_000
 _SERVED_BY = Path(__file__).parent
 
@@ -89,7 +89,7 @@ class Arena:
             warm_up_seconds=self.plan.warm_up_seconds,
             seconds=self.plan.seconds,
             per_second=per_second,
-            ready_count=min(self.plan.members, _READY),
+            ready_count=self._ready_count(kind),
         )
         return self.crowd.measure(order)
 
@@ -104,13 +104,17 @@ class Arena:
             seed=_WARMING_SEED + seed,
             warm_up_seconds=0,
             seconds=self.plan.warm_up_seconds,
-            ready_count=min(self.plan.members, _READY),
+            ready_count=self._ready_count(kind),
         )
         self.crowd.measure(order)
         before = sum(server.cpu_seconds for server in servers_)
         tally = self.crowd.measure(replace(order, seed=seed, seconds=self.plan.seconds))
         spent = sum(server.cpu_seconds for server in servers_) - before
         return tally, spent * 1000 / max(1, tally.answered * kind.weight)
+
+    def _ready_count(self, kind: Kind) -> int:
+        seconds = self.plan.seconds + self.plan.warm_up_seconds
+        return int(_READY_PER_SECOND.get(kind, 0) * seconds) + 1
 
     @contextmanager
     def serving(self, peer: Peer, *, core: int | None = None) -> Iterator[Server]:

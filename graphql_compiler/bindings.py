@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from graphql import (
     GraphQLAbstractType,
@@ -64,6 +65,10 @@ Binding = Attribute | Lookup | Direct | Resolve
 Bind = Callable[[GraphQLObjectType, str, GraphQLField], Binding]
 
 
+_names: WeakKeyDictionary[GraphQLEnumType, dict[Any, str]] = WeakKeyDictionary()
+"""What a hundred currencies take milliseconds to put together is not put together twice."""
+
+
 class Binder:
     """What the compiler asks about a schema; the answers here hold for every schema.
 
@@ -94,6 +99,14 @@ class Binder:
             for value in enum.values.values()
             if isinstance(value.value, Enum) and not callable(value.value)
         ]
+
+    def enum_names(self, enum: GraphQLEnumType) -> dict[Any, str]:
+        """The names of these members by their `id`, put together once for an enum."""
+        names = _names.get(enum)
+        if names is None:
+            members = self.enum_members(enum)
+            names = _names[enum] = {id(one): enum.coerce_output_value(one) for one in members}
+        return names
 
     def resolve_info(self, run: "Run", site: "Site", where: "Where") -> GraphQLResolveInfo[Any]:
         """What a resolver is told, as graphql-core's executor builds it."""

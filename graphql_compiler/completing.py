@@ -1,8 +1,6 @@
 """Writes how a value becomes what the response shows: the usual case inline, the rest by a call
 of what `Spot` does with any value."""
 
-from typing import Any
-
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
@@ -115,7 +113,7 @@ class Completion:
         self._write_slow(level + 1)
 
     def _write_enum(self, level: int, enum: GraphQLEnumType) -> None:
-        table: dict[Any, str] = _names_by_identity(self._binder, enum)
+        table = self._binder.enum_names(enum)
         key = f"id({self._found})"
         if not table:
             table = _names_by_text(enum)
@@ -169,10 +167,6 @@ class Completion:
         if mark is None:
             return ""
         return f" and getattr({self._found}, {self._source.bind(mark)}, None) is None"
-
-
-def _names_by_identity(binder: Binder, enum: GraphQLEnumType) -> dict[int, str]:
-    return {id(member): enum.coerce_output_value(member) for member in binder.enum_members(enum)}
 
 
 def _names_by_text(enum: GraphQLEnumType) -> dict[str, str]:

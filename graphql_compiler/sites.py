@@ -7,6 +7,7 @@ objects of classes not seen before.
 """
 
 from collections.abc import Callable
+from sys import exception
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -147,6 +148,13 @@ class Spot:
         if self.is_required:
             raise located
         run.add(located, where)
+
+    def failed(self, run: "Run", before: "Where | None") -> None:
+        """Do so with the error in hand, of the field in the selection set at the place."""
+        error = exception()
+        assert isinstance(error, Exception)
+        site = self.site
+        self.fail(run, (before, site.key, site.parent_type.name), error)
 
     # ---------------------------------------------------------------- waiting
 

@@ -122,8 +122,8 @@ class Module:
                 may_wait=True,
                 is_lookup=is_lookup,
             ).write(3, function)
-        source.line(2, "except E as e:")
-        source.line(3, f"{value} = {source.bind(spot)}.fail(c, {where}, e)")
+        source.line(2, "except E:")
+        source.line(3, f"{value} = {source.bind(spot)}.failed(c, p)")
 
     # ---------------------------------------------------------------- lists and awaited values
 

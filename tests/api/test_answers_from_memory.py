@@ -134,7 +134,7 @@ def steps_of(*acts: tuple[str, int]) -> list[Step]:
     return [Step(what, 0, amount, crowd=False) for what, amount in acts]
 
 
-@trying(6)
+@trying(4)
 @given(steps=STEPS)
 # Time alone: a month that ends while no value changes, and spend that leaves the tier's window.
 @example(steps=steps_of(("buy", 3), (CLOCK, 9), (CLOCK, 6), (CLOCK, 10), (CLOCK, 10)))
@@ -150,7 +150,7 @@ async def test_what_is_remembered_is_what_the_database_would_say(
             assert cold.memory.counts[Recall.HIT] == 0
 
 
-@trying(4)
+@trying(3)
 @given(steps=STEPS)
 async def test_what_another_process_writes_is_never_missed(
     new_postgres: NewDatabase, steps: list[Step]

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import baskets, contest, growth, profiling, telling
+from bench import baskets, contest, growth, peer_commands, profiling, telling
 from bench.arena import Plan, Seed
 from bench.baskets import Played
+from bench.cluster import Cluster
 from bench.contest import CLAIMS, Measured, Result
 from bench.growth import Grown, Sizes
 from bench.latency import Latencies
+from bench.load import Answered
 from bench.servers import PEERS, Peer
 from bench.shots import Kind
 
@@ -136,3 +138,32 @@ def test_the_peers_lock_file_names_no_host_that_packages_come_from() -> None:
     assert len(packages) > 50
     assert all("resolved" not in one and one["integrity"].startswith("sha512-") for one in packages)
     assert not list(folder.glob(".npmrc"))
+
+
+def test_what_fails_is_told_beside_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    facts: list[dict[str, object]] = [{"operation": "H"}]
+
+    def measure() -> None:
+        raise Answered("nothing came")
+
+    with peer_commands._left_out_if_it_fails("growth", facts):
+        measure()
+    assert facts == [{"operation": "H"}, {"operation": "growth", "failure": "nothing came"}]
+    assert capsys.readouterr().out == "\ngrowth: NOT MEASURED: nothing came\n"
+
+
+class _Disk(Cluster):
+    """A cluster on a disk with 6,000 MiB left, which has one database."""
+
+    def names(self) -> set[str]:
+        return {Seed(5).name}
+
+    def free_mib(self) -> int:
+        return 6_000
+
+
+def test_a_database_is_not_begun_without_room_for_it(tmp_path: Path) -> None:
+    disk = _Disk("postgres://", 1, tmp_path)
+    assert growth.lacking_mib(disk, Seed(10_000, 25)) < 0
+    assert growth.lacking_mib(disk, Seed(1_000_000, 25)) > 30_000
+    assert growth.lacking_mib(disk, Seed(5)) == 0
