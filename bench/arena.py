@@ -29,6 +29,7 @@ _COMPARED = 5
 """How many members' home screens must be the same from all before anything is measured."""
 _READY_PER_SECOND = {Kind.HOME: 4_000, Kind.BALANCE: 15_000}
 """How many members' requests are made ahead, so that none comes twice within a measurement."""
+_LONGEST_SECONDS = 120.0
 _WARMING_SEED = 1_000_000
 _SERVED_BY = Path(__file__).parent
 
@@ -111,6 +112,28 @@ class Arena:
         tally = self.crowd.measure(replace(order, seed=seed, seconds=self.plan.seconds))
         spent = sum(server.cpu_seconds for server in servers_) - before
         return tally, spent * 1000 / max(1, tally.answered * kind.weight)
+
+    def ask_once(self, kind: Kind, server: Server, *, seed: int, members: int) -> Tally:
+        """What the clients get if so many members ask once each, after others have warmed the
+        server up: nothing can be answered from memory."""
+        warming = Kind.HOME_RETURNING if kind is Kind.HOME else Kind.BALANCE_RETURNING
+        order = clients.Order(
+            warming,
+            [server.port],
+            seed=_WARMING_SEED + seed,
+            warm_up_seconds=0,
+            seconds=self.plan.warm_up_seconds,
+        )
+        self.crowd.measure(order)
+        once = replace(
+            order,
+            kind=kind,
+            seed=seed,
+            seconds=_LONGEST_SECONDS,
+            ready_count=members,
+            is_once=True,
+        )
+        return self.crowd.measure(once)
 
     def _ready_count(self, kind: Kind) -> int:
         seconds = self.plan.seconds + self.plan.warm_up_seconds

@@ -24,6 +24,7 @@ class Order:
     seconds: float
     per_second: float | None = None  # None: closed
     ready_count: int = 100_000
+    is_once: bool = False  # each member asks once, and then it is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,13 @@ def _run(url: str, pipe: Connection) -> None:
 
 
 async def _obey(order: Order, people: shots.People) -> Tally:
-    made = shots.shots(order.kind, people, seed=order.seed, ready_count=order.ready_count)
-    next(made)  # makes those that are made ahead
+    made = shots.shots(
+        order.kind,
+        people,
+        seed=order.seed,
+        ready_count=order.ready_count,
+        is_once=order.is_once,
+    )
     if order.per_second is None:
         return await load.closed(
             list(order.ports),

@@ -31,7 +31,7 @@ SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "512MB",
-    "max_wal_size": "8GB",
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "30min",
 }
 """Beside PostgreSQL's defaults, which leave every commit durable."""

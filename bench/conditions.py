@@ -7,11 +7,12 @@ the same in every one.
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 from unittest import mock
 
 from server.ledger.service import Side
-from server.storage import sql
+from server.storage import exchange, sql
 
 CREATE_BALANCES = (
     "CREATE TABLE programme_balances (asset VARCHAR(6) PRIMARY KEY,"
@@ -52,14 +53,28 @@ def programme_row(assets: Mapping[int, str]) -> Iterator[None]:
     One exchange more, just before the postings: a ledger that keeps such rows writes into each
     posting what they stand at, so that they are locked from there to the commit.
     """
-    write_many = sql.execute_many
+    write_many, write_together = sql.execute_many, exchange._execute_together
+    is_added: ContextVar[bool] = ContextVar("is_added", default=False)
 
     async def execute_many(statement: str, rows: Iterable[sql.Row]) -> None:
         values: Sequence[sql.Row] = rows if isinstance(rows, list) else list(rows)
-        await write_many(ADD_TO_BALANCE, totals(statement, values, assets))
+        if not is_added.get():
+            await write_many(ADD_TO_BALANCE, totals(statement, values, assets))
         await write_many(statement, values)
 
-    with mock.patch.object(sql, "execute_many", execute_many):
+    async def execute_together(group: Sequence[exchange.Written]) -> None:
+        for statement, rows in group:
+            await write_many(ADD_TO_BALANCE, totals(statement, rows, assets))
+        token = is_added.set(True)  # where the group is written one by one after all
+        try:
+            await write_together(group)
+        finally:
+            is_added.reset(token)
+
+    with (
+        mock.patch.object(sql, "execute_many", execute_many),
+        mock.patch.object(exchange, "_execute_together", execute_together),
+    ):
         yield
 
 

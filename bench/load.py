@@ -46,14 +46,17 @@ class _Span:
     tally: Tally
     expects: bytes  # stands in every good answer
     failure: str = ""
-    failed: asyncio.Event = field(default_factory=asyncio.Event)
+    last: float = 0.0  # when the last answer came
+    is_over: bool = False  # there is nothing left to send
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fail(self, why: str) -> None:
         self.failure = self.failure or why
-        self.failed.set()
+        self.ended.set()
 
     def note(self, since: float, now: float, answer: bytes | bytearray) -> None:
         self.tally.answered += 1
+        self.last = now
         if answer[9:12] != b"200" or (
             self.tally.answered % _LOOKED_AT == 1
             and (b'"errors"' in answer or self.expects not in answer)
@@ -129,7 +132,8 @@ async def closed(
     warm_up_seconds: float,
     seconds: float,
 ) -> Tally:
-    """What so many clients, spread over the ports, get done. Raises Answered."""
+    """What so many clients, spread over the ports, get done; if the requests have an end before the
+    time is over, until then. Raises Answered."""
     begin = time.perf_counter()
     span = _Span(
         shots, begin + warm_up_seconds, begin + warm_up_seconds + seconds, Tally(seconds), expects
@@ -137,15 +141,22 @@ async def closed(
 
     def again(client: _Client) -> None:
         now = time.perf_counter()
-        if now < span.end and not span.failure:
-            client.send(next(span.shots), since=now)
+        if now < span.end and not span.failure and not span.is_over:
+            shot = next(span.shots, None)
+            if shot is None:
+                span.is_over = True
+                span.ended.set()
+            else:
+                client.send(shot, since=now)
 
     clients = await _connected(ports, connections, span, again)
     for client in clients:
         again(client)
     with suppress(TimeoutError):
-        await asyncio.wait_for(span.failed.wait(), span.end - time.perf_counter())
+        await asyncio.wait_for(span.ended.wait(), span.end - time.perf_counter())
     await _quiet(clients, span)
+    if span.is_over:
+        span.tally.seconds = max(1e-9, min(span.last, span.end) - span.start)
     return span.tally
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import cycle
 from typing import Any
 
 import asyncpg
@@ -102,9 +103,11 @@ async def people_of(url: str) -> People:
     return People([Person(*row) for row in rows], ring)
 
 
-def shots(kind: Kind, people: People, *, seed: int, ready_count: int) -> Iterator[bytes]:
+def shots(
+    kind: Kind, people: People, *, seed: int, ready_count: int, is_once: bool = False
+) -> Iterator[bytes]:
     """Requests without end; the first `ready_count` are made at once where they are the same each
-    time, so that making them takes nothing from the measurement."""
+    time, so that making them takes nothing from the measurement. Once: of each member one."""
     chance = random.Random(seed)
     if kind is Kind.PURCHASE:
         return _purchases(people.people, chance, f"shot-{people.run}-{seed}")
@@ -117,12 +120,8 @@ def shots(kind: Kind, people: People, *, seed: int, ready_count: int) -> Iterato
         positions = chance.sample(range(count), min(count, ready_count))
     else:
         positions = chance.sample(range(count), min(count, RETURNING))
-    return _cycled([operations.request(content, people.token(one)) for one in positions])
-
-
-def _cycled(ready: Sequence[bytes]) -> Iterator[bytes]:
-    while True:
-        yield from ready
+    ready = [operations.request(content, people.token(one)) for one in positions]
+    return iter(ready) if is_once else cycle(ready)
 
 
 def _purchases(people: Sequence[Person], chance: random.Random, name: str) -> Iterator[bytes]:

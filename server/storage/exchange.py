@@ -97,22 +97,21 @@ def _table_of(statement: str) -> str:
 
 
 async def _execute_together(group: Sequence[Written]) -> None:
-    session = sql._writing_connection()
-    forms = [await session._written_for_many(statement) for statement, _rows in group]
-    together = [
-        (form.statement, rows)
-        for form, (_statement, rows) in zip(forms, group, strict=True)
-        if form is not None and form.form.is_for(rows)
-    ]
-    if len(together) < len(group):
+    parts: list[tuple[str, Sequence[Any]]] = []
+    for statement, rows in group:
+        if len(rows) == 1:  # the driver looks at each element of an array, and at a value once
+            parts.append((statement, rows[0]))
+            continue
+        form = await sql._writing_connection()._written_for_many(statement)
+        if form is None or not form.form.is_for(rows):
+            break
+        parts.append((form.statement, list(zip(*rows, strict=True))))
+    if len(parts) < len(group):
         for statement, rows in group:
             await sql.execute_many(statement, rows)
         return
-    columns = [list(zip(*rows, strict=True)) for _text, rows in together]
-    text = _chained(
-        tuple((text, len(own)) for (text, _rows), own in zip(together, columns, strict=True))
-    )
-    await sql.execute(text, *(values for own in columns for values in own))
+    text = _chained(tuple((text, len(values)) for text, values in parts))
+    await sql.execute(text, *(value for _text, values in parts for value in values))
 
 
 @lru_cache(maxsize=256)
