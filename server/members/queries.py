@@ -4,11 +4,13 @@ A session stands while it is not revoked, was refreshed in the last 30 days (`ex
 opened in the last 180.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from server.members.lifetimes import SESSION_MICROSECONDS
 from server.storage import sql
 from server.storage.changes import PROGRAMME_VERSION_ID, SIGNING_KEY_VERSION_ID
+from server.storage.gathering import Gathering
 
 _ADD = sql.insert(
     "sessions", "id, account_id, generation, device_name, created_at, rotated_at, expires_at"
@@ -28,7 +30,8 @@ _FIND = """
 # In the same statement, so that the versions are those of what it reads.
 _VERSION = "COALESCE((SELECT version FROM versions WHERE id = {id}), 0)"
 _AUTHENTICATE = f"""
-    SELECT COALESCE(m.merged_into, a.member_id), COALESCE(survivor.locale, m.locale), a.staff_role,
+    SELECT s.id, s.account_id, k.key_id,
+           COALESCE(m.merged_into, a.member_id), COALESCE(survivor.locale, m.locale), a.staff_role,
            s.created_at, s.expires_at, s.revoked_at, k.retired_at,
            {_VERSION.format(id="COALESCE(m.merged_into, a.member_id)")},
            {_VERSION.format(id="s.id")},
@@ -38,9 +41,11 @@ _AUTHENTICATE = f"""
     JOIN accounts a ON a.id = s.account_id
     LEFT JOIN members m ON m.id = a.member_id
     LEFT JOIN members survivor ON survivor.id = m.merged_into
-    JOIN signing_keys k ON k.key_id = $3
-    WHERE s.id = $1 AND s.account_id = $2
+    JOIN signing_keys k ON k.key_id IN ({{keys}})
+    WHERE s.id IN ({{sessions}})
 """
+_SHOWN_COLUMNS = 3
+"""What comes first in a row, and was known to who asked."""
 _SHOWN = "id, device_name, created_at, rotated_at, expires_at"
 _PAGE = f"""
     SELECT {_SHOWN} FROM sessions
@@ -76,11 +81,32 @@ async def session(session_id: int) -> sql.Row | None:
     return await sql.fetch_one(_FIND, session_id)
 
 
-async def authenticated(session_id: int, *, account_id: int, signed_by: str) -> sql.Row | None:
+_Shown = tuple[int, int, str]
+"""A session, its account, and the signing key, as a token names them."""
+
+
+async def _authenticated(shown: Collection[_Shown]) -> Mapping[_Shown, Sequence[Any]]:
+    sessions = sql.padded(session_id for session_id, _account_id, _key_id in shown)
+    keys = sql.padded(key_id for _session_id, _account_id, key_id in shown)
+    statement = _AUTHENTICATE.format(
+        sessions=sql.placeholders(len(sessions)),
+        keys=sql.placeholders(len(keys), len(sessions) + 1),
+    )
+    rows = await sql.fetch(statement, *sessions, *keys)
+    return {(row[0], row[1], row[2]): row[_SHOWN_COLUMNS:] for row in rows}
+
+
+_callers = Gathering(_authenticated)
+
+
+async def authenticated(
+    session_id: int, *, account_id: int, signed_by: str
+) -> Sequence[Any] | None:
     """(member id, locale, staff role, session created, expires and revoked, signing key retired,
     and the versions of the member, the session, the signing keys and the programme), if all three
-    exist."""
-    return await sql.fetch_one(_AUTHENTICATE, session_id, account_id, signed_by)
+    exist. Requests at the same time share a statement."""
+    shown = (session_id, account_id, signed_by)
+    return (await _callers.read([shown])).get(shown)
 
 
 async def page(account_id: int, *, before_id: int, now: int, limit: int) -> Sequence[sql.Row]:

@@ -142,8 +142,13 @@ def _credentials(address: Address, *, pool_size: int, patience: Patience | None)
         "minsize": 1,
         "maxsize": pool_size,
         "timeout": CONNECT_TIMEOUT_SECONDS,
-        # Short statements on few rows gain nothing from the compiler and pay for it.
-        "server_settings": {"jit": "off"},
+        # Short statements on few rows gain nothing from the compiler or from helping processes,
+        # and pay for them; to plan the home screen anew takes longer than to run it.
+        "server_settings": {
+            "jit": "off",
+            "max_parallel_workers_per_gather": "0",
+            "plan_cache_mode": "force_generic_plan",
+        },
     }
     if patience is not None:
         credentials["timeout"] = patience.acquire_seconds

@@ -152,6 +152,7 @@ async def test_a_fault_is_masked_and_logged_under_an_id(
     before = await dump()
     monkeypatch.setattr(purchases, "record", fails)
     monkeypatch.setattr(purchases, "record_many", fails)
+    monkeypatch.setattr(purchases, "record_together", fails)
     requests: list[tuple[str, Json]] = [
         ("recordPurchase", {"purchase": purchase_input()}),
         ("recordPurchases", {"purchases": [purchase_input()]}),
