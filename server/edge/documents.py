@@ -182,8 +182,18 @@ class Documents:
         """How many documents are kept ready."""
         return len(self._recurring) + len(self._registered) + len(self._trusted)
 
-    def is_at_hand(self, request: GraphQLRequest) -> bool:
-        """Whether the request's document is ready."""
+    def at_hand(self, request: GraphQLRequest) -> PreparedDocument | None:
+        """The document of a request that sends the text of one that recurs; None for any other."""
+        if request.sha256 is not None or request.query is None:
+            return None
+        found = self._recurring.get(hash_of(request.query))
+        if found is None:
+            return None
+        self.hits += 1
+        return found[0]
+
+    def is_ready(self, request: GraphQLRequest) -> bool:
+        """Whether the request's document has been made ready."""
         sha256 = request.sha256 or hash_of(request.query or "")
         kept = (self._recurring, self._trusted, self._registered)
         return any(one.get(sha256) is not None for one in kept)

@@ -23,7 +23,7 @@ from server.edge.courtesy import Courtesy
 from server.edge.documents import Documents, PreparedDocument
 from server.edge.memory import Memory
 from server.edge.observing import note_operation
-from server.edge.permissions import Coordinate, first_denied, rules_of, stated
+from server.edge.permissions import Coordinate, alike, first_denied, rules_of, stated
 from server.edge.planning import OperationPlan
 from server.edge.refusing import DocumentRefused, RequestRefused
 from server.edge.reporting import shown_errors
@@ -123,15 +123,10 @@ class Operations:
         self.budgets.check_variables(context, request.variables)
         if request.sha256 is None:
             self._check_trust(None, context)
-        is_at_hand = self.documents.is_at_hand(request)
-        if not is_at_hand:
-            await self._courtesy.give_way()
-        with span("graphql.prepare"):
-            prepared = await self.documents.prepared(
-                request,
-                shows_suggestions=may_introspect,
-                pay=partial(self.budgets.charge, context),
-            )
+        prepared = self.documents.at_hand(request)
+        is_at_hand = prepared is not None
+        if prepared is None:
+            prepared, is_at_hand = await self._prepared(request, context)
         plan = prepared.plan(request.operation_name)
         allows(plan.kind)
         estimate = plan.estimated(request.variables)
@@ -143,18 +138,42 @@ class Operations:
         taken = self.budgets.take(context, estimate)
         return Planned(prepared, plan, request.variables, taken, is_at_hand)
 
+    async def _prepared(
+        self, request: GraphQLRequest, context: Context
+    ) -> tuple[PreparedDocument, bool]:
+        """The document that is not simply at hand, and whether it was ready all the same."""
+        is_ready = self.documents.is_ready(request)
+        if not is_ready:
+            await self._courtesy.give_way()
+        with span("graphql.prepare"):
+            prepared = await self.documents.prepared(
+                request,
+                shows_suggestions=self.policy.may_introspect(context.principal),
+                pay=partial(self.budgets.charge, context),
+            )
+        return prepared, is_ready
+
     def _check_access(self, plan: OperationPlan, principal: Principal) -> None:
         """Refuse the operation if it asks for a field that isn't for the caller.
 
         A root field that isn't says so itself when it is called, and spoils no other.
         """
+        callers = alike(principal)
+        if callers not in plan.denied:
+            plan.denied[callers] = self._first_denied(plan, principal)
+        denied = plan.denied[callers]
+        if denied is not None:
+            raise _denied(denied, principal)
+
+    def _first_denied(self, plan: OperationPlan, principal: Principal) -> Coordinate | None:
         root = self.schema.get_root_type(plan.operation.operation)
         assert root is not None
         for name, deciding in plan.deciding.items():
             if stated(root.fields[name]).allows(principal):
                 denied = first_denied(self._rules, deciding, principal)
                 if denied is not None:
-                    raise _denied(denied, principal)
+                    return denied
+        return None
 
     def _check_trust(self, prepared: PreparedDocument | None, context: Context) -> None:
         is_trusted = prepared is not None and prepared.is_trusted

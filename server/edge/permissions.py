@@ -24,6 +24,8 @@ from server.edge.refusing import RequestRefused
 from server.principal import Principal, PrincipalKind, Scope, StaffRole
 
 Field = Callable[[Callable[..., Any]], Any]
+Alike = tuple[PrincipalKind, StaffRole | None, frozenset[Scope]]
+"""What rules tell callers apart by."""
 Coordinate = tuple[str, str]
 """A field of a type: both names as the schema has them."""
 _Type = TypeVar("_Type", bound=type)
@@ -145,6 +147,11 @@ def _rule_of(one: StrawberryField) -> Access | None:
 
 
 # ---------------------------------------------------------------- operations
+
+
+def alike(principal: Principal) -> Alike:
+    """Callers for whom this is the same may use the same."""
+    return principal.kind, principal.staff_role, principal.scopes
 
 
 def rules_of(schema: GraphQLSchema) -> Mapping[Coordinate, Access]:

@@ -33,7 +33,7 @@ from server.edge.context import Asked
 from server.edge.estimating import CEILING, Estimate, Size, Sum, size_of
 from server.edge.fields import is_exact
 from server.edge.limits import SECRET_WEIGHT, DocumentLimits, exceeded
-from server.edge.permissions import Coordinate, deciding, rules_of
+from server.edge.permissions import Alike, Coordinate, deciding, rules_of
 from server.edge.sizing import PLAIN, FieldSize
 
 _INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
@@ -66,21 +66,22 @@ class OperationPlan:
     estimate: Sum
     asked: Asked
     is_exact: bool  # whether every field of it states when time alone changes it
+    # What follows, once for all requests:
+    kind: str = field(init=False)  # "query", "mutation" or "subscription"
+    name: str | None = field(init=False)
+    introspects: bool = field(init=False)  # whether it asks for the schema itself
+    denied: dict[Alike, Coordinate | None] = field(init=False, compare=False)
+    """By callers whom the fields' rules treat alike, what they may not ask for; filled as they
+    come."""
 
-    @property
-    def kind(self) -> str:
-        """What it does: "query", "mutation" or "subscription"."""
-        return self.operation.operation.value
-
-    @property
-    def name(self) -> str | None:
-        """The operation's name."""
-        return None if self.operation.name is None else self.operation.name.value
-
-    @property
-    def introspects(self) -> bool:
-        """Whether it asks for the schema itself."""
-        return not _INTROSPECTION_FIELDS.isdisjoint(self.root_fields)
+    def __post_init__(self) -> None:
+        """Work out what follows."""
+        name = self.operation.name
+        introspects = not _INTROSPECTION_FIELDS.isdisjoint(self.root_fields)
+        object.__setattr__(self, "kind", self.operation.operation.value)
+        object.__setattr__(self, "name", None if name is None else name.value)
+        object.__setattr__(self, "introspects", introspects)
+        object.__setattr__(self, "denied", {})
 
     def estimated(self, variables: Mapping[str, Any]) -> Estimate:
         """What it asks for with these variables, whether or not they fit; it costs something."""

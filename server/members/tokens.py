@@ -15,6 +15,7 @@ import json
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn, TypeGuard
 
 import jwt
@@ -127,13 +128,13 @@ def read_access_token(ring: KeyRing, token: str) -> AccessClaims:
     parts = _FORM.fullmatch(token) if len(token) <= MAXIMUM_ACCESS_TOKEN_LENGTH else None
     if parts is None:
         _refuse()
-    header, payload, signature = (_decoded(part) for part in parts.groups())
-    pair = _named_pair(ring, _object(header))
+    header, payload, signature = parts.groups()
+    pair = _named_pair(ring, _key_id_of(header))
     try:
-        pair.public_key.verify(signature, token.rpartition(".")[0].encode())
+        pair.public_key.verify(_decoded(signature), token.rpartition(".")[0].encode())
     except InvalidSignature:
         _refuse()
-    return _claims(ring, _object(payload), pair)
+    return _claims(ring, _object(_decoded(payload)), pair)
 
 
 def _refuse() -> NoReturn:
@@ -154,9 +155,7 @@ def _decoded(part: str) -> bytes:
 def _object(text: bytes) -> dict[str, Any]:
     """The JSON object, each name once and without what is no JSON."""
     try:
-        value = json.loads(
-            text.decode(), object_pairs_hook=_without_repetitions, parse_constant=_no_constant
-        )
+        value = _STRICTLY.decode(text.decode())
     except (ValueError, RecursionError):
         _refuse()
     if not isinstance(value, dict):
@@ -175,13 +174,23 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _named_pair(ring: KeyRing, header: dict[str, Any]) -> KeyPair:
+_STRICTLY = json.JSONDecoder(object_pairs_hook=_without_repetitions, parse_constant=_no_constant)
+
+
+@lru_cache(maxsize=64)
+def _key_id_of(text: str) -> str:
+    """The key that a token's header names; all tokens of one key have the same header."""
+    header = _object(_decoded(text))
     # Nothing else is taken: no jku, x5u, jwk or x5c that brings a key along, no crit, no zip.
     if header.keys() != _HEADER or header["alg"] != ALGORITHM:
         _refuse()
     key_id = header["kid"]
     if header["typ"] != ACCESS_TOKEN_TYPE or not isinstance(key_id, str) or not is_key_id(key_id):
         _refuse()
+    return key_id
+
+
+def _named_pair(ring: KeyRing, key_id: str) -> KeyPair:
     pair = ring.pair(key_id)
     if pair is None:
         raise UnknownKey
