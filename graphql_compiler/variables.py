@@ -34,6 +34,7 @@ from graphql.execution.values import (
 from graphql.pyutils import Undefined
 from graphql.utilities.coerce_input_value import coerce_input_literal, coerce_input_value
 
+from graphql_compiler.coercing import Coerce, coercion_of
 from graphql_compiler.constants import is_immutable
 
 
@@ -68,6 +69,7 @@ class _Variable:
     signature: GraphQLVariableSignature
     is_required: bool
     is_usual: Callable[[object], bool] | None
+    coerce: Coerce | None  # None for what is_usual tells, and what graphql-core has to walk
     default_literal: ValueNode | None
     default: Any  # Undefined if there is none, or none that may be shared
 
@@ -109,7 +111,16 @@ def _variable(signature: GraphQLVariableSignature, literal: ValueNode | None) ->
     default = Undefined if literal is None else _of_literal(literal, type_)
     if not is_immutable(default):
         default = Undefined
-    return _Variable(signature, is_required, _USUAL.get(named), literal, default)
+    is_usual = _USUAL.get(named)
+    coerce = None if is_usual else _coercion(type_)
+    return _Variable(signature, is_required, is_usual, coerce, literal, default)
+
+
+def _coercion(type_: GraphQLInputType) -> Coerce | None:
+    try:
+        return coercion_of(type_)
+    except Exception:  # what a type's own default raises, it will raise again
+        return None
 
 
 def _usual(variables: list[_Variable], inputs: Mapping[str, Any]) -> VariableValues | None:
@@ -155,8 +166,10 @@ def _taken(variable: _Variable, given: object) -> Any:
     if variable.is_usual is not None:
         return given if variable.is_usual(given) else Undefined
     try:
+        if variable.coerce is not None:
+            return variable.coerce(given)
         if input_is_nested_too_deeply(given, variable.signature.type):
             return Undefined
         return coerce_input_value(given, variable.signature.type)
-    except Exception:  # RecursionError, or what a type raises: graphql-core tells
+    except Exception:  # Unusual, RecursionError, or what a type raises: graphql-core tells
         return Undefined

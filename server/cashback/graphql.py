@@ -12,7 +12,7 @@ from server.edge.fields import computed
 from server.edge.loading import shown
 from server.edge.permissions import MEMBER_DATA, shown_to
 from server.edge.scalars import Money
-from server.ledger.graphql import Held, held_by, holding_in
+from server.ledger.graphql import held_by, holding_in
 from server.programme.graphql import present_now
 from server.programme.present import Present
 from server.storage import parts
@@ -103,17 +103,19 @@ def cashback_of_member(context: Context, member_id: int) -> Cashback | Awaitable
     return shown(
         present_now(context),
         lambda present: shown(
-            held_by(context, member_id),
-            lambda held: _shown_cashback(context, member_id, held, present),
+            held_by(context, member_id, present.currency),
+            lambda found: _shown_cashback(context, member_id, found, present),
         ),
     )
 
 
-def _shown_cashback(context: Context, member_id: int, held: Held, present: Present) -> Cashback:
+def _shown_cashback(
+    context: Context, member_id: int, found: parts.Found, present: Present
+) -> Cashback:
     currency, digits = present.currency, present.digits
     # A month begins at one of the midnights.
     context.changes_at(present.ends_at)
-    balance = holding_in(context, held, currency).balance
+    balance = holding_in(context, found, currency).balance
 
     def money(amount_minor: int) -> Money:
         return Money.of(amount_minor, currency, digits)

@@ -38,6 +38,7 @@ class Context:
     variables: Mapping[str, Any] = field(default_factory=dict)  # as they were sent
     next_change_at: Instant = NEVER  # until when time alone changes nothing of the answer
     _loaders: dict[Any, Loader[Any, Any]] = field(default_factory=dict)
+    _given: dict[tuple[object, int], Any] = field(default_factory=dict)
 
     @property
     def caller(self) -> str:
@@ -79,6 +80,14 @@ class Context:
         if found is None:
             found = self._loaders[key] = Loader(load, bound)
         return found
+
+    def give(self, kind: object, key: int, value: Any) -> None:
+        """The request knows this value of the key: what asks `given` for it looks up nothing."""
+        self._given[kind, key] = value
+
+    def given(self, kind: object, key: int) -> Any:
+        """What the request was given of that kind, or None."""
+        return self._given.get((kind, key))
 
 
 Info = StrawberryInfo[Context, None]

@@ -1,6 +1,6 @@
 """Points in the schema: balances, what expires when, and the statement."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import lru_cache
 from typing import Annotated, cast
 
@@ -166,47 +166,56 @@ async def _balances_at(member_ids: list[int], asset: str, at: Instant) -> Sequen
 
 # ---------------------------------------------------------------- what is held
 
-Held = Mapping[str, HoldingNow]
-"""What a member holds, by asset."""
 _NO_HOLDING = HoldingNow(Holding(Balance()), NEVER)
 
 
-async def _holdings(member_ids: list[int], at: Instant) -> Sequence[Held]:
+async def _found_holdings(member_ids: list[int]) -> Sequence[parts.Found]:
     found = await parts.shared(service.HOLDINGS, member_ids)
-    return [service.holdings_of(found[member_id], at) for member_id in member_ids]
+    return [found[member_id] for member_id in member_ids]
 
 
-def prime_holdings(context: Context, member_id: int, found: parts.Found) -> None:
-    """The request knows what the member holds."""
-    held = service.holdings_of(found, context.at)
-    context.loader(_holdings, context.at).prime(member_id, held)
+def prime_holdings(
+    context: Context, member_id: int, found: parts.Found, assets: Iterable[str]
+) -> None:
+    """The request knows what the member holds of the assets; where `service.holdings_part` has
+    summed them, nobody asks for their expiries."""
+    for asset in assets:
+        context.give(asset, member_id, found)
 
 
-def held_by(context: Context, member_id: int) -> Held | Awaitable[Held]:
-    """What the member holds; one statement for all members and assets asked for."""
-    return context.loader(_holdings, context.at).get(member_id)
+def held_by(
+    context: Context, member_id: int, asset: str
+) -> parts.Found | Awaitable[parts.Found]:
+    """What `holding_in` tells from; one statement for all members and assets asked for."""
+    given: parts.Found | None = context.given(asset, member_id)
+    return context.loader(_found_holdings).get(member_id) if given is None else given
 
 
-def holding_in(context: Context, held: Held, asset: str) -> Holding:
-    """What of it is of the asset; when that changes by time alone is told to the context."""
-    now = held.get(asset, _NO_HOLDING)
+def holding_in(context: Context, found: parts.Found, asset: str) -> Holding:
+    """What is held of the asset; when that changes by time alone is told to the context."""
+    now = service.holding_of(found, asset, context.at) or _NO_HOLDING
     context.changes_at(now.changes_at)
     return now.holding
 
 
 async def holding_of(context: Context, member_id: int, asset: str) -> Holding:
     """What the member holds of the asset; one statement for all members and assets asked for."""
-    held = await context.loader(_holdings, context.at).load(member_id)
-    return holding_in(context, held, asset)
+    found = held_by(context, member_id, asset)
+    if not isinstance(found, parts.Found):
+        found = await found
+    return holding_in(context, found, asset)
 
 
 def points_of_member(context: Context, member_id: int) -> Points | Awaitable[Points]:
     """The member's points."""
-    return shown(held_by(context, member_id), lambda held: _points(context, member_id, held))
+    found = held_by(context, member_id, POINTS)
+    if isinstance(found, parts.Found):
+        return _points(context, member_id, found)
+    return shown(found, lambda found: _points(context, member_id, found))
 
 
-def _points(context: Context, member_id: int, held: Held) -> Points:
-    holding = holding_in(context, held, POINTS)
+def _points(context: Context, member_id: int, found: parts.Found) -> Points:
+    holding = holding_in(context, found, POINTS)
     balance = holding.balance
     return Points(
         available=balance.available,

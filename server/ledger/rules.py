@@ -253,7 +253,8 @@ def holding(at: Instant, totals: Totals, *, values: Sequence[OpenValue]) -> Hold
     """What an account with these open lots and holds has at the instant; what has lapsed by then
     counts as expired, and a hold that has expired holds nothing."""
     free, held, owed = released(at, values, owed=totals.owed)
-    return holding_now(at, totals, free=free, held=held, owed=owed).holding
+    lots = [value[:3] for value in free]
+    return holding_now(at, totals, free=lots, held=held, owed=owed).holding
 
 
 class HoldingNow(NamedTuple):
@@ -267,22 +268,27 @@ class HoldingNow(NamedTuple):
 def holding_now(
     at: Instant, totals: Totals, *, free: Iterable[Sequence[Any]], held: int, owed: int
 ) -> HoldingNow:
-    """`holding` with what is free known: rows that begin as an OpenValue does."""
+    """`holding` with what is free known: what an OpenValue begins with, up to its expiry."""
     usable = pending = lapsed = 0
     changes_at: int = NEVER
     expiring: dict[Instant, int] = {}
-    for remaining, available_at, expires_at, *_rest in free:
+    for remaining, available_at, expires_at in free:
         if expires_at <= at:
             lapsed += remaining
             continue
-        changes_at = min(changes_at, expires_at)
+        if expires_at in expiring:
+            expiring[expires_at] += remaining
+        else:
+            expiring[expires_at] = remaining
         if available_at <= at:
             usable += remaining
         else:
             pending += remaining
-            changes_at = min(changes_at, available_at)
-        if expires_at != NEVER:
-            expiring[expires_at] = expiring.get(expires_at, 0) + remaining
+            if available_at < changes_at:
+                changes_at = available_at
+    if expiring:
+        changes_at = min(changes_at, *expiring)
+        expiring.pop(NEVER, None)
     balance = Balance(
         available=usable - owed,
         pending=pending,

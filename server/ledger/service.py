@@ -20,7 +20,7 @@ from server.ledger.holds import (
 )
 from server.ledger.journal import Grant, Journal, journal, open_accounts
 from server.ledger.moving import give, go_on
-from server.ledger.present import HOLDINGS, holdings_of
+from server.ledger.present import HOLDINGS, holding_of, holdings_of, holdings_part
 from server.ledger.rules import (
     Balance,
     ExpiringValue,
@@ -91,7 +91,9 @@ __all__ = [
     "hold",
     "holders",
     "holdings",
+    "holding_of",
     "holdings_of",
+    "holdings_part",
     "journal",
     "open_accounts",
     "open_holds",

@@ -3,7 +3,7 @@
 from server.ledger.queries import EFFECT, IS_LINE
 from server.storage.parts import Branch
 
-_LOT_OF_ACCOUNT = "FROM ledger_accounts a JOIN lots l ON l.account_id = a.id"
+_OPEN_LOT = "FROM ledger_accounts a JOIN lots l ON l.account_id = a.id AND l.remaining > 0"
 
 ACCOUNTS = Branch(
     "accounts",
@@ -26,18 +26,34 @@ ACCOUNTS = Branch(
 LOTS = Branch(
     "lots",
     member="a.member_id",
-    numbers=(
-        "l.remaining",
-        "l.available_at",
-        "l.expires_at",
-        "l.id",
-        "l.sequence",
-        "l.programme_version",
-    ),
-    texts=("a.asset", "l.rule"),
-    source=f"{_LOT_OF_ACCOUNT} AND l.remaining > 0 WHERE a.member_id IN ({{members}})",
+    numbers=("l.remaining", "l.available_at", "l.expires_at"),
+    texts=("a.asset",),
+    source=f"{_OPEN_LOT} WHERE a.member_id IN ({{members}})",
 )
 """What is left of their lots."""
+
+LOTS_OF = Branch(
+    "lots of an asset",
+    member="a.member_id",
+    numbers=(*LOTS.numbers, "l.id", "l.sequence", "l.programme_version"),
+    texts=("a.asset", "l.rule"),
+    source=f"{_OPEN_LOT} WHERE a.member_id IN ({{members}}) AND a.asset = {{0}}",
+    value_count=1,
+)
+"""What is left of their lots in an asset, and where it came from."""
+
+SUMS = Branch(
+    "sums of lots",
+    member="a.member_id",
+    numbers=("CAST(SUM(l.remaining) AS BIGINT)", "MAX(l.available_at)", "MIN(l.expires_at)"),
+    texts=("a.asset",),
+    source=f"{_OPEN_LOT} WHERE a.member_id IN ({{members}}) AND a.asset IN ({{0}}, {{1}})"
+    " GROUP BY a.member_id, a.asset,"
+    " CASE WHEN l.available_at <= {2} AND l.expires_at > {3} THEN 0 ELSE l.id END",
+    value_count=4,
+)
+"""What is left of their lots in two assets, as few lots that are worth the same at every instant
+from {2} to {3}: what can be spent all the while is one, which lapses when the first of it does."""
 
 PORTIONS = Branch(
     "portions",

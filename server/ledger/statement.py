@@ -14,7 +14,7 @@ import msgspec
 from server.clock import NEVER, Instant
 from server.ledger import queries, rules
 from server.ledger.rules import OpenLot, OpenPortion, Reason, Side
-from server.ledger.shown_queries import ACCOUNTS, EARLIER, LOTS, NEWEST, PORTIONS
+from server.ledger.shown_queries import ACCOUNTS, EARLIER, LOTS_OF, NEWEST, PORTIONS
 from server.storage import parts
 from server.storage.parts import FIRST_COLUMN, Ask, Found
 from server.storage.sql import Row
@@ -72,7 +72,7 @@ def activity_part(asset: str, *, limit: int, before: int | None = None) -> tuple
     if before is not None:
         below = min(before, LAST_SEQUENCE)
         booked = (EARLIER, (asset, below, max(0, below - size)))
-    return ((ACCOUNTS, ()), (LOTS, ()), (PORTIONS, ()), booked)
+    return ((ACCOUNTS, ()), (PORTIONS, ()), (LOTS_OF, (asset,)), booked)
 
 
 def activity_from(
@@ -187,7 +187,7 @@ def _unbooked(found: Found, asset: str, at: Instant) -> tuple[list[StatementLine
     """The lines that time alone has made and nobody has booked, newest first; and the first
     instant at which it makes another one."""
     text_at = found.text_at
-    lots = [row for row in found.rows(LOTS) if row[text_at] == asset]
+    lots = found.rows(LOTS_OF)
     portions = [row for row in found.rows(PORTIONS) if row[text_at] == asset]
     moments = [row[FIRST_COLUMN + 2] for row in lots]
     moments += [row[FIRST_COLUMN + 1] for row in portions]

@@ -77,7 +77,6 @@ def _of(*names: str) -> frozenset[Coordinate]:
 
 _ALWAYS = (
     _Part(_of("Member.card"), cards.CURRENT_CARD, prime_card),
-    _Part(_of("Member.points", "Member.cashback"), ledger.HOLDINGS, prime_holdings),
     _Part(_of("Member.vouchersIssued"), rewards.VOUCHER_COUNT, prime_voucher_count),
 )
 _BY_PROGRAMME = (
@@ -93,7 +92,10 @@ _BY_PROGRAMME = (
         prime_challenges,
     ),
 )
-_BY_PROGRAMME_ALONE = _of("Member.cashback")
+_POINTS = _of("Member.points")
+_CASHBACK = _of("Member.cashback")
+_LISTED = _of("Points.nextExpiry", "Points.expiring", "Member.activity")
+"""What needs the member's lots of points, and not their sums alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,17 +104,25 @@ class _Wanted:
 
     always: tuple[_Part, ...]
     by_programme: tuple[_PartByProgramme, ...]
-    needs_programme: bool
+    has_points: bool
+    has_cashback: bool
+    lists_points: bool
+
+    @property
+    def needs_programme(self) -> bool:
+        """Whether the rules say what is read or shown."""
+        return bool(self.by_programme) or self.has_cashback
 
 
 @lru_cache(maxsize=1024)
 def _wanted(asked: Asked | None) -> _Wanted:
     fields: frozenset[Coordinate] = frozenset() if asked is None else asked.fields
-    by_programme = tuple(part for part in _BY_PROGRAMME if not part.fields.isdisjoint(fields))
     return _Wanted(
         tuple(part for part in _ALWAYS if not part.fields.isdisjoint(fields)),
-        by_programme,
-        bool(by_programme) or not _BY_PROGRAMME_ALONE.isdisjoint(fields),
+        tuple(part for part in _BY_PROGRAMME if not part.fields.isdisjoint(fields)),
+        has_points=not _POINTS.isdisjoint(fields),
+        has_cashback=not _CASHBACK.isdisjoint(fields),
+        lists_points=not _LISTED.isdisjoint(fields),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import strawberry
+from strawberry import UNSET
 
 from server.cards.graphql import MemberReference, member_reference
 from server.clock import Instant
@@ -58,6 +59,29 @@ class PurchaseLineInput:
     )
 
 
+def _purchase(value: Mapping[str, Any]) -> "PurchaseInput":
+    payment_ids = value["paymentIds"]
+    return PurchaseInput(
+        external_id=value["externalId"],
+        member=_member(value["member"]),
+        occurred_at=value["occurredAt"],
+        store_id=value["storeId"],
+        currency_code=value["currencyCode"],
+        lines=cast(list[PurchaseLineInput], [_line(one) for one in value["lines"]]),
+        payment_ids=None if payment_ids is None else list(payment_ids),
+        enrol_if_unknown=value["enrolIfUnknown"],
+    )
+
+
+def _member(value: Mapping[str, Any]) -> MemberReference:
+    return MemberReference(
+        id=value.get("id", UNSET),
+        external_id=value.get("externalId", UNSET),
+        card_number=value.get("cardNumber", UNSET),
+    )
+
+
+@built_by(_purchase)
 @strawberry.input(description="A purchase as the till has it.")
 class PurchaseInput:
     """A purchase."""
@@ -92,6 +116,13 @@ class PurchaseInput:
     )
 
 
+def _to_record(value: Mapping[str, Any]) -> "RecordPurchaseInput":
+    return RecordPurchaseInput(
+        idempotency_key=value["idempotencyKey"], purchase=_purchase(value["purchase"])
+    )
+
+
+@built_by(_to_record)
 @strawberry.input(description="A purchase to record.")
 class RecordPurchaseInput:
     """Input of recordPurchase."""
@@ -100,6 +131,14 @@ class RecordPurchaseInput:
     purchase: PurchaseInput = strawberry.field(description="The purchase.")
 
 
+def _all_to_record(value: Mapping[str, Any]) -> "RecordPurchasesInput":
+    return RecordPurchasesInput(
+        idempotency_key=value["idempotencyKey"],
+        purchases=[_purchase(one) for one in value["purchases"]],
+    )
+
+
+@built_by(_all_to_record)
 @strawberry.input(description="Purchases to record, in one commit.")
 class RecordPurchasesInput:
     """Input of recordPurchases."""

@@ -59,7 +59,7 @@ Ask = tuple[Branch, Values]
 class Question:
     """Some branches with their values, each once."""
 
-    __slots__ = ("asked", "branches", "number_count", "text_count")
+    __slots__ = ("asked", "branches", "number_count", "places", "text_at", "text_count", "values")
 
     def __init__(self, asked: tuple[Ask, ...]) -> None:
         self.asked = asked
@@ -67,29 +67,28 @@ class Question:
         assert len(set(self.branches)) == len(self.branches), "each branch is asked once"
         self.number_count = max(len(branch.numbers) for branch in self.branches)
         self.text_count = max(len(branch.texts) for branch in self.branches)
-
-    @property
-    def text_at(self) -> int:
-        """Where in a row the texts begin."""
-        return FIRST_COLUMN + self.number_count
+        self.text_at = FIRST_COLUMN + self.number_count  # where in a row the texts begin
+        self.places = {branch: place for place, branch in enumerate(self.branches)}
+        self.values = [value for _branch, given in asked for value in given]
 
 
 class Found:
     """What is known of one member: the rows of each branch."""
 
-    __slots__ = ("_rows", "text_at")
+    __slots__ = ("_places", "_rows", "text_at")
 
     def __init__(self, question: Question, rows: Sequence[Sequence[Row]]) -> None:
         self.text_at = question.text_at
-        self._rows = dict(zip(question.branches, rows, strict=True))
+        self._places = question.places
+        self._rows = rows
 
     def __contains__(self, branch: Branch) -> bool:
         """Whether the branch was asked."""
-        return branch in self._rows
+        return branch in self._places
 
     def rows(self, branch: Branch) -> Sequence[Row]:
         """The branch's rows: its numbers from FIRST_COLUMN on, its texts from `text_at` on."""
-        return self._rows[branch]
+        return self._rows[self._places[branch]]
 
 
 def _column(expressions: Sequence[str], place: int, type_: str) -> str:
@@ -120,12 +119,12 @@ def _statement(branches: tuple[Branch, ...], member_count: int) -> str:
 async def read(question: Question, member_ids: Collection[int]) -> Mapping[int, Found]:
     """What the question finds of each of the members, in one statement."""
     wanted = sql.padded(member_ids)
-    values = [value for _branch, given in question.asked for value in given]
     statement = _statement(question.branches, len(wanted))
+    places = range(len(question.branches))
     rows: dict[int, list[list[Row]]] = {
-        member_id: [[] for _branch in question.branches] for member_id in member_ids
+        member_id: [[] for _place in places] for member_id in member_ids
     }
-    for row in await sql.fetch(statement, *wanted, *values):
+    for row in await sql.fetch(statement, *wanted, *question.values):
         rows[row[1]][row[0]].append(row)
     return {member_id: Found(question, found) for member_id, found in rows.items()}
 
