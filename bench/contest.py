@@ -46,7 +46,7 @@ CLAIMS = {
         Claim(
             Kind.PURCHASE,
             "P",
-            "recordPurchase of five lines by the whole demo programme; the peers add two rows to a"
+            "recordPurchase of two lines by the whole demo programme; the peers add two rows to a"
             " ledger",
             1.0,
             0.6,

@@ -13,7 +13,7 @@ from typing import Any
 HOST = "bench.example"
 """The host that requests name, which is that of the servers' issuer."""
 PARTNER = "bench"
-LINES = 5
+LINES = 2
 BATCH = 100
 CURRENCY = "USD"
 
@@ -104,7 +104,7 @@ class Draw:
 
 
 def purchase(draw: Draw, external_id: str, at: datetime) -> dict[str, Any]:
-    """The input of a purchase of LINES lines."""
+    """The input of a purchase with a line for each price, of one shelf after the other."""
     return {
         "externalId": external_id,
         "member": {"externalId": draw.member},
@@ -121,7 +121,7 @@ def purchase(draw: Draw, external_id: str, at: datetime) -> dict[str, Any]:
                 "productType": kind,
             }
             for number, (price, (department, category, kind)) in enumerate(
-                zip(draw.prices_minor, _SHELVES, strict=True)
+                zip(draw.prices_minor, _SHELVES, strict=False)
             )
         ],
     }

@@ -1,11 +1,13 @@
 """Bindings for the fields of a Strawberry schema: attributes and resolvers without what is around
 them, where that makes no difference.
 
-A field with extensions or permission classes, with exception handlers, of a class of its own, or
-whose resolver the schema's maker has replaced, is called as graphql-core calls it.
+A field with permission classes, with exception handlers, of a class of its own, or whose resolver
+the schema's maker has replaced, is called as graphql-core calls it; so is one with extensions that
+is not asynchronous, or that does more than to wrap its resolver.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial, reduce
 from typing import Any, cast
 
 import strawberry
@@ -18,13 +20,21 @@ from graphql import (
     GraphQLSchema,
 )
 from graphql.pyutils import is_awaitable
+from strawberry import UNSET
+from strawberry.extensions import FieldExtension
 from strawberry.schema.schema import _OperationContextAwareGraphQLResolveInfo
 from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
-from strawberry.types.arguments import convert_arguments
-from strawberry.types.base import StrawberryObjectDefinition, get_object_definition
+from strawberry.types.arguments import InputContext, StrawberryArgument, convert_argument
+from strawberry.types.base import (
+    StrawberryObjectDefinition,
+    get_object_definition,
+    has_object_definition,
+)
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 from strawberry.types.info import Info
+from strawberry.utils.await_maybe import await_maybe
 
 from graphql_compiler.bindings import Attribute, Binder, Binding, Direct
 from graphql_compiler.running import Run, Where
@@ -70,13 +80,14 @@ class StrawberryBinder(Binder):
         base = ours.base_resolver
         if (
             base is None
-            or ours.extensions
             or self._handles_exceptions
             or not _gets_plainly(ours)
             or not callable(base.wrapped_func)
             or isinstance(base.wrapped_func, staticmethod | classmethod)
         ):
             return None
+        if ours.extensions:
+            return self._extended(ours, base)
         named = (base.parent_parameter, base.root_parameter)
         return Direct(
             function=base.wrapped_func,
@@ -88,13 +99,63 @@ class StrawberryBinder(Binder):
             convert=self._convert(ours) if ours.arguments else None,
         )
 
+    def _extended(self, ours: StrawberryField, base: StrawberryResolver[Any]) -> Direct | None:
+        """A field with extensions: the chain of them, put together once."""
+        info_name = None if base.info_parameter is None else base.info_parameter.name
+        if (
+            not ours.is_async
+            or not base.is_async
+            or base.parent_parameter is not None
+            or base.root_parameter is not None
+            or info_name not in (None, "info")
+            or not all(_only_wraps(one) for one in ours.extensions)
+            or any(one.python_name == "info" for one in ours.arguments)
+        ):
+            return None
+        return Direct(
+            function=_chained(ours, base, gives_info=info_name is not None),
+            is_async=True,
+            takes_source_first=True,
+            info_name="info",
+            info=self._info_of(ours),
+            convert=self._convert(ours) if ours.arguments else None,
+        )
+
     def _convert(self, ours: StrawberryField) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+        wanted = [
+            (self._config.name_converter.from_argument(one), one.python_name, one)
+            for one in ours.arguments
+        ]
+        converters = [(name, python_name, self._of(one)) for name, python_name, one in wanted]
+
         def convert(arguments: dict[str, Any], info: Any) -> dict[str, Any]:
-            return convert_arguments(
-                arguments, ours.arguments, self._scalars, self._config, info=info
-            )
+            return {
+                python_name: converted(arguments[name], info, name)
+                for name, python_name, converted in converters
+                if name in arguments
+            }
 
         return convert
+
+    def _of(self, argument: StrawberryArgument) -> Callable[[Any, Any, str], Any]:
+        """As `convert_argument` does, with what it finds out of the type each time known before."""
+        config, scalars, type_ = self._config, self._scalars, argument.type
+        definition: Any = None
+        if isinstance(type_, type) and type_ not in scalars and has_object_definition(type_):
+            definition = type_.__strawberry_definition__
+
+        def converted(value: Any, info: Any, name: str) -> Any:
+            if (
+                definition is None
+                or definition.from_input is None
+                or value is None
+                or value is UNSET
+            ):
+                return convert_argument(value, type_, scalars, config, info, path=(name,))
+            context = InputContext(info=info, config=config, scalar_registry=scalars, path=(name,))
+            return definition.from_input(type_, value, context)
+
+        return converted
 
     def _info_of(self, ours: StrawberryField) -> Callable[[Run, Site, Where], object]:
         info_class = self._config.info_class
@@ -184,6 +245,36 @@ class LazyInfo(Info[Any, Any]):
     def field_name(self) -> str:
         """The name of the field in the schema."""
         return self._site.name
+
+
+def _only_wraps(extension: FieldExtension) -> bool:
+    return (
+        extension.supports_async
+        and type(extension).map_arguments is FieldExtension.map_arguments
+        and "map_arguments" not in vars(extension)
+    )
+
+
+def _chained(
+    ours: StrawberryField, base: StrawberryResolver[Any], *, gives_info: bool
+) -> Callable[..., Any]:
+    """The resolver within the field's extensions, the last of which is the outermost."""
+    function = cast("Callable[..., Any]", base.wrapped_func)
+    takes_source = base.self_parameter is not None
+
+    def innermost(_source: Any, info: Any, **arguments: Any) -> Any:
+        if gives_info:
+            arguments["info"] = info
+        return function(_source, **arguments) if takes_source else function(**arguments)
+
+    chain: Callable[..., Any] = reduce(
+        lambda inner, one: partial(one.resolve_async, inner), ours.extensions, innermost
+    )
+
+    async def extended(_source: Any, /, *, info: Any, **arguments: Any) -> Any:
+        return await await_maybe(chain(_source, info, **arguments))
+
+    return extended
 
 
 def _gets_plainly(ours: StrawberryField) -> bool:

@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     cost_budget_percent: int = Field(default=100, ge=0, le=10_000)  # 0 lets everybody spend
     operation_seconds: int = Field(default=10, ge=1, le=300)  # that one operation may take
     compiled_operations: CompiledOperations = CompiledOperations.RECURRING
-    answers_mebibytes: int = Field(default=32, ge=0, le=65_536)  # of answers kept in memory
+    answers_mebibytes: int = Field(default=16, ge=0, le=65_536)  # of answers kept in memory
 
     @property
     def shows_schema_to(self) -> SchemaShownTo:

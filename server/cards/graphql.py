@@ -135,6 +135,9 @@ def card_of_member(context: Context, member_id: int) -> Card | Awaitable[Card]:
             raise LookupError(f"member {member_id} has no card")
         return shown_card(card)
 
+    given: CardView | None = context.given(_current_cards, member_id)
+    if given is not None:
+        return shown_card(given)
     return shown(context.loader(_current_cards).get(member_id), current_shown)
 
 
@@ -145,7 +148,7 @@ async def _current_cards(member_ids: list[int]) -> list[CardView | None]:
 
 def prime_card(context: Context, member_id: int, found: parts.Found) -> None:
     """The request knows the member's card."""
-    context.loader(_current_cards).prime(member_id, service.current_card(found))
+    context.give(_current_cards, member_id, service.current_card(found))
 
 
 async def _cards(card_ids: list[int]) -> list[CardView | None]:

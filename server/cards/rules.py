@@ -30,6 +30,8 @@ _SEPARATORS = dict.fromkeys(map(ord, " -\t\r\n\u00a0\u2009\u202f\u2010\u2011\u20
 class CardStatus(StrEnum):
     """Whether a card's number works."""
 
+    __hash__ = str.__hash__  # an enum's own is written in Python
+
     ACTIVE = "active"  # tills accept it
     BLOCKED = "blocked"  # refused until it is unblocked, or replaced
     REPLACED = "replaced"  # another card has taken its place; never accepted again

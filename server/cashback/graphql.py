@@ -85,7 +85,12 @@ class Cashback:
 
 
 def _totals_of(context: Context, cashback: Cashback) -> Totals | Awaitable[Totals]:
-    return context.loader(_totals, cashback.present.month).get(cashback.member_id)
+    given: Totals | None = context.given(_totals, cashback.member_id)
+    return (
+        context.loader(_totals, cashback.present.month).get(cashback.member_id)
+        if given is None
+        else given
+    )
 
 
 async def _totals(member_ids: list[int], month: int) -> Sequence[Totals]:
@@ -95,7 +100,7 @@ async def _totals(member_ids: list[int], month: int) -> Sequence[Totals]:
 
 def prime_totals(context: Context, member_id: int, found: parts.Found, *, present: Present) -> None:
     """The request knows what the member has accrued."""
-    context.loader(_totals, present.month).prime(member_id, service.totals_of(found))
+    context.give(_totals, member_id, service.totals_of(found))
 
 
 def cashback_of_member(context: Context, member_id: int) -> Cashback | Awaitable[Cashback]:
@@ -117,20 +122,19 @@ def _shown_cashback(
     context.changes_at(present.ends_at)
     balance = holding_in(context, found, currency).balance
 
-    def money(amount_minor: int) -> Money:
-        return Money.of(amount_minor, currency, digits)
-
     return Cashback(
-        available=money(balance.available),
-        pending=money(balance.pending),
-        held=money(balance.held),
-        owed=money(balance.owed),
-        lifetime_accrued=money(balance.granted_total),
-        lifetime_spent=money(balance.redeemed_total),
-        lifetime_expired=money(balance.expired_total),
-        lifetime_reversed=money(balance.reversed_total),
-        lifetime_moved=money(balance.moved_total),
-        month_cap=money(present.published.programme.cashback.monthly_cap_minor),
+        available=Money.of(balance.available, currency, digits),
+        pending=Money.of(balance.pending, currency, digits),
+        held=Money.of(balance.held, currency, digits),
+        owed=Money.of(balance.owed, currency, digits),
+        lifetime_accrued=Money.of(balance.granted_total, currency, digits),
+        lifetime_spent=Money.of(balance.redeemed_total, currency, digits),
+        lifetime_expired=Money.of(balance.expired_total, currency, digits),
+        lifetime_reversed=Money.of(balance.reversed_total, currency, digits),
+        lifetime_moved=Money.of(balance.moved_total, currency, digits),
+        month_cap=Money.of(
+            present.published.programme.cashback.monthly_cap_minor, currency, digits
+        ),
         member_id=member_id,
         present=present,
     )

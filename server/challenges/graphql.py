@@ -93,13 +93,16 @@ def prime_challenges(
     """The request knows how the member stands."""
     rules = present.published.programme
     standings = service.standings_of(found, rules, present.today)
-    context.loader(_standings, present).prime(member_id, standings)
+    context.give(_standings, member_id, (standings, present))
 
 
 def challenges_of_member(
     context: Context, member_id: int
 ) -> list[ChallengeStatus] | Awaitable[list[ChallengeStatus]]:
     """The member's standing in each challenge of the programme, in the programme's order."""
+    given: tuple[list[Standing], Present] | None = context.given(_standings, member_id)
+    if given is not None:
+        return _all_shown(context, *given)
     return shown(
         present_now(context),
         lambda present: shown(

@@ -19,6 +19,8 @@ _COUNTED = msgspec.json.Decoder(set[str])
 class Metric(StrEnum):
     """What a challenge counts."""
 
+    __hash__ = str.__hash__  # an enum's own is written in Python
+
     VISIT_DAYS = "visit_days"  # different local days with eligible spend
     DISTINCT_DEPARTMENTS = "distinct_departments"  # different departments bought from
     SPEND_MINOR = "spend_minor"  # eligible spend in minor units
@@ -26,6 +28,8 @@ class Metric(StrEnum):
 
 class Period(StrEnum):
     """In which span of time it counts; each has its own progress and completion."""
+
+    __hash__ = str.__hash__
 
     CALENDAR_WEEK = "calendar_week"  # Monday to Sunday
     CALENDAR_MONTH = "calendar_month"

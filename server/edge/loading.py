@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 MAXIMUM_BATCH = 500
 _UNKNOWN: Any = object()
+_LATER = (asyncio.Future, CoroutineType)
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -48,7 +49,8 @@ class Loader(Generic[_Key, _Value]):
         found = self._known.get(key, _UNKNOWN)
         if found is _UNKNOWN or (isinstance(found, asyncio.Future) and found.cancelled()):
             return self._asked(key)
-        return cast("_Value | asyncio.Future[_Value]", found)
+        known: _Value | asyncio.Future[_Value] = found
+        return known
 
     async def load(self, key: _Key) -> _Value:
         """The value of the key."""
@@ -113,7 +115,7 @@ def shown(
     found: "_Value | Awaitable[_Value]", show: Callable[[_Value], _Shown | Awaitable[_Shown]]
 ) -> _Shown | Awaitable[_Shown]:
     """What `show` makes of a value that is known, or will make of one that is being looked up."""
-    if isinstance(found, asyncio.Future | CoroutineType):
+    if isinstance(found, _LATER):
         return _shown_later(found, show)
     return show(cast(_Value, found))
 
@@ -122,6 +124,6 @@ async def _shown_later(
     found: Awaitable[_Value], show: Callable[[_Value], _Shown | Awaitable[_Shown]]
 ) -> _Shown:
     answer = show(await found)
-    if isinstance(answer, asyncio.Future | CoroutineType):
+    if isinstance(answer, _LATER):
         return cast(_Shown, await answer)
     return cast(_Shown, answer)

@@ -24,7 +24,7 @@ from server.edge.context import Context
 from server.edge.planning import OperationPlan
 from server.principal import PrincipalKind
 
-CAPACITY_BYTES = 32 * 1024 * 1024
+CAPACITY_BYTES = 16 * 1024 * 1024
 MAXIMUM_VARIABLES_BYTES = 1_024
 OVERHEAD_BYTES = 700
 """Of each kept answer beside its own bytes: the key, the entry and its place in the order."""

@@ -18,6 +18,7 @@ from server.edge.permissions import EVERYONE, shown_to
 BigInt = NewType("BigInt", int)
 """A whole number of up to 64 bits; a string in answers, a number or a string in input."""
 
+_OFFSET_LENGTH = len("+00:00")
 _BIG_INT = re.compile(r"-?[0-9]{1,19}")
 _BIG_INT_LIMIT = 2**63
 
@@ -33,7 +34,7 @@ def _parse_big_int(value: Any) -> BigInt:
 @lru_cache(maxsize=4096)
 def _shown_instant(instant: Instant) -> str:
     # Kept, for most of them are midnights, which many members' answers share.
-    return clock.datetime_of(instant).isoformat().replace("+00:00", "Z")
+    return f"{clock.datetime_of(instant).isoformat()[:-_OFFSET_LENGTH]}Z"
 
 
 def _parse_instant(value: Any) -> Instant:
@@ -104,8 +105,13 @@ SCALARS: dict[object, Any] = {
 """How the schema shows the types that GraphQL has no scalar for."""
 
 
+class _Code(Enum):
+    __hash__ = object.__hash__  # an enum's own is written in Python
+
+
 def _enum_of_currencies() -> Any:
-    return Enum("CurrencyCode", {code: code for code in sorted(money.currency_codes())})
+    made: Any = _Code
+    return made("CurrencyCode", {code: code for code in sorted(money.currency_codes())})
 
 
 CurrencyCode: Any = strawberry.enum(
@@ -114,6 +120,7 @@ CurrencyCode: Any = strawberry.enum(
 )
 for _value in CurrencyCode.__strawberry_definition__.values:
     _value.description = f"{get_currency_name(_value.name, locale='en')}."
+_CURRENCIES: dict[str, Any] = {code.value: code for code in CurrencyCode}
 
 
 @shown_to(EVERYONE)
@@ -126,10 +133,14 @@ class Money:
     )
     currency_code: CurrencyCode = strawberry.field(description="The currency.")
 
-    @classmethod
-    def of(cls, amount_minor: int, currency: str, digits: int) -> "Money":
-        """The money that `amount_minor` minor units are; a major unit has 10**digits of them."""
-        return cls(
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def of(amount_minor: int, currency: str, digits: int) -> "Money":
+        """The money that `amount_minor` minor units are; a major unit has 10**digits of them.
+
+        Kept, for most amounts of a screen are 0 or of the programme; nobody changes one.
+        """
+        return Money(
             amount=money.decimal_of(amount_minor, digits),
-            currency_code=CurrencyCode[currency],
+            currency_code=_CURRENCIES[currency],
         )

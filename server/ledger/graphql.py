@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 import strawberry
 
-from server import clock, messages
+from server import messages
 from server.clock import NEVER, Instant
 from server.edge import pages
 from server.edge.context import Context, Info
@@ -25,7 +25,6 @@ from server.storage.parts import Ask
 MAXIMUM_EXPIRY_DAYS = 36_500
 _TOP = -1
 """In the place of the line before which a page ends: the page from the top of the statement."""
-_DAY_MICROSECONDS = 86_400 * clock.MICROSECONDS_PER_SECOND
 
 described(
     Reason,
@@ -130,7 +129,7 @@ class Points:
         """The expiries to come."""
         if not 1 <= within_days <= MAXIMUM_EXPIRY_DAYS:
             raise pages.outside("withinDays", within_days, minimum=1, maximum=MAXIMUM_EXPIRY_DAYS)
-        ahead = within_days * _DAY_MICROSECONDS
+        ahead = within_days * service.DAY_MICROSECONDS
         until = info.context.at + ahead
         shown_ones: list[ExpiringPoints] = []
         for each in self.holding.expiring:
@@ -183,9 +182,7 @@ def prime_holdings(
         context.give(asset, member_id, found)
 
 
-def held_by(
-    context: Context, member_id: int, asset: str
-) -> parts.Found | Awaitable[parts.Found]:
+def held_by(context: Context, member_id: int, asset: str) -> parts.Found | Awaitable[parts.Found]:
     """What `holding_in` tells from; one statement for all members and assets asked for."""
     given: parts.Found | None = context.given(asset, member_id)
     return context.loader(_found_holdings).get(member_id) if given is None else given
@@ -209,9 +206,7 @@ async def holding_of(context: Context, member_id: int, asset: str) -> Holding:
 def points_of_member(context: Context, member_id: int) -> Points | Awaitable[Points]:
     """The member's points."""
     found = held_by(context, member_id, POINTS)
-    if isinstance(found, parts.Found):
-        return _points(context, member_id, found)
-    return shown(found, lambda found: _points(context, member_id, found))
+    return shown(found, lambda known: _points(context, member_id, known))
 
 
 def _points(context: Context, member_id: int, found: parts.Found) -> Points:
@@ -326,20 +321,22 @@ def _shown_page(
     return pages.connected(
         ActivityConnection,
         ActivityEdge,
-        [(line.sequence, _shown_line(line, language)) for line in page.lines[:limit]],
+        [
+            (
+                line.sequence,
+                Activity(
+                    kind=line.reason,
+                    title=_title(line.reason, line.rule, language),
+                    points=line.amount,
+                    balance_after=line.balance_after,
+                    occurred_at=line.occurred_at,
+                ),
+            )
+            for line in page.lines[:limit]
+        ],
         has_next=len(page.lines) > limit,
         after=after,
         with_edges=context.asks("ActivityConnection", "edges"),
-    )
-
-
-def _shown_line(line: service.StatementLine, language: str) -> Activity:
-    return Activity(
-        kind=line.reason,
-        title=_title(line.reason, line.rule, language),
-        points=line.amount,
-        balance_after=line.balance_after,
-        occurred_at=line.occurred_at,
     )
 
 

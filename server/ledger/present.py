@@ -11,21 +11,20 @@ from server.storage.parts import FIRST_COLUMN, Ask, Found
 
 HOLDINGS: tuple[Ask, ...] = ((ACCOUNTS, ()), (LOTS, ()), (PORTIONS, ()))
 """What `holdings_of` is made from, with every expiry of every asset."""
-_DAY = 86_400 * clock.MICROSECONDS_PER_SECOND
+DAY_MICROSECONDS = 86_400 * clock.MICROSECONDS_PER_SECOND
 _END = FIRST_COLUMN + 3  # of what a lot's row begins with
 
 
-def holdings_part(
-    at: Instant, *, listed: str | None, summed: Collection[str] = ()
-) -> tuple[Ask, ...]:
-    """What `holding_of` is made from at any instant of the day of UTC that `at` lies in: of the
+def holdings_part(day: int, *, listed: str | None, summed: Collection[str] = ()) -> tuple[Ask, ...]:
+    """What `holding_of` is made from at any instant of a day of UTC, counted from 1970 on: of the
     asset `listed` with its expiries, of up to two other assets without."""
     asks: list[Ask] = [(ACCOUNTS, ()), (PORTIONS, ())]
     if listed is not None:
         asks.append((LOTS_OF, (listed,)))
     if summed:
-        starts_at = at - at % _DAY
-        asks.append((SUMS, (min(summed), max(summed), starts_at, starts_at + _DAY)))
+        starts_at = day * DAY_MICROSECONDS
+        ends_at = starts_at + DAY_MICROSECONDS
+        asks.append((SUMS, (min(summed), max(summed), starts_at, ends_at)))
     return tuple(asks)
 
 

@@ -39,6 +39,8 @@ OWN_SIDES = frozenset({Side.MEMBER, Side.HELD, Side.OWED})
 class Reason(StrEnum):
     """Why a posting was made."""
 
+    __hash__ = str.__hash__  # an enum's own is written in Python
+
     PURCHASE = "purchase"  # earned on a purchase: base, tier and category points
     WELCOME = "welcome"  # given at enrolment
     CHALLENGE = "challenge"  # given for a completed challenge
@@ -284,8 +286,7 @@ def holding_now(
             usable += remaining
         else:
             pending += remaining
-            if available_at < changes_at:
-                changes_at = available_at
+            changes_at = min(changes_at, available_at)
     if expiring:
         changes_at = min(changes_at, *expiring)
         expiring.pop(NEVER, None)

@@ -20,7 +20,13 @@ from server.ledger.holds import (
 )
 from server.ledger.journal import Grant, Journal, journal, open_accounts
 from server.ledger.moving import give, go_on
-from server.ledger.present import HOLDINGS, holding_of, holdings_of, holdings_part
+from server.ledger.present import (
+    DAY_MICROSECONDS,
+    HOLDINGS,
+    holding_of,
+    holdings_of,
+    holdings_part,
+)
 from server.ledger.rules import (
     Balance,
     ExpiringValue,
@@ -54,6 +60,7 @@ from server.ledger.undoing import (
 from server.storage import parts, sql
 
 __all__ = [
+    "DAY_MICROSECONDS",
     "HOLDINGS",
     "Balance",
     "Beginning",
@@ -90,8 +97,8 @@ __all__ = [
     "hand_back",
     "hold",
     "holders",
-    "holdings",
     "holding_of",
+    "holdings",
     "holdings_of",
     "holdings_part",
     "journal",

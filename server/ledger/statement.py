@@ -7,6 +7,7 @@ what is held are no lines: they change no one's worth.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -26,10 +27,11 @@ _GRANTS = frozenset(
 )
 """Each of these is an event of its own."""
 _REASONS = {reason.value: reason for reason in Reason}
+_SEQUENCE = itemgetter(FIRST_COLUMN)
 _LAST_SEQUENCE, _BALANCE, _OWED = FIRST_COLUMN + 6, FIRST_COLUMN + 7, FIRST_COLUMN + 5
 
 
-class StatementLine(msgspec.Struct, frozen=True):
+class StatementLine(msgspec.Struct, frozen=True, gc=False):
     """One line of a member's statement; `amount` is negative for what left the account."""
 
     sequence: int
@@ -48,7 +50,7 @@ class Page(NamedTuple):
     changes_at: Instant
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Beginning:
     """The newest lines of a statement, and from where on it is not known."""
 
@@ -172,15 +174,12 @@ def _beginning(
         rows, rest_below = found.rows(EARLIER), min(before, LAST_SEQUENCE) - size
         unbooked = [line for line in unbooked if line.sequence < before]
     booked = [
-        StatementLine(row[2], row[3], row[4], _REASONS[row[text_at]], row[text_at + 1], *row[5:7])
-        for row in sorted(rows, key=_sequence, reverse=True)
+        StatementLine(
+            row[2], row[3], row[4], _REASONS[row[text_at]], row[text_at + 1], row[5], row[6]
+        )
+        for row in sorted(rows, key=_SEQUENCE, reverse=True)
     ]
     return Beginning(member_id, unbooked, booked, rest_below, changes_at)
-
-
-def _sequence(row: Row) -> int:
-    number: int = row[FIRST_COLUMN]
-    return number
 
 
 def _unbooked(found: Found, asset: str, at: Instant) -> tuple[list[StatementLine], Instant]:
@@ -191,9 +190,10 @@ def _unbooked(found: Found, asset: str, at: Instant) -> tuple[list[StatementLine
     portions = [row for row in found.rows(PORTIONS) if row[text_at] == asset]
     moments = [row[FIRST_COLUMN + 2] for row in lots]
     moments += [row[FIRST_COLUMN + 1] for row in portions]
-    changes_at = min((moment for moment in moments if moment > at), default=NEVER)
-    if all(moment > at for moment in moments):
+    changes_at: Instant = min(moments, default=NEVER)
+    if changes_at > at:
         return [], changes_at
+    changes_at = min((moment for moment in moments if moment > at), default=NEVER)
     account = next(row for row in found.rows(ACCOUNTS) if row[text_at] == asset)
     return _due(account, lots, portions, text_at=text_at, at=at), changes_at
 
@@ -236,21 +236,27 @@ def _due(
 
 def _events(lines: Iterable[StatementLine]) -> list[StatementLine]:
     events: list[StatementLine] = []
+    newer: StatementLine | None = None
     for line in lines:
-        newer = events[-1] if events else None
-        if newer is not None and _is_one_event(newer, line):
-            events[-1] = msgspec.structs.replace(
+        # Of an instant there is seldom more than one line.
+        if (
+            newer is not None
+            and newer.occurred_at == line.occurred_at
+            and _is_one_event(newer, line)
+        ):
+            newer = events[-1] = msgspec.structs.replace(
                 newer, sequence=line.sequence, amount=newer.amount + line.amount
             )
         else:
+            newer = line
             events.append(line)
     return events
 
 
 def _is_one_event(newer: StatementLine, older: StatementLine) -> bool:
+    # Of lines of one instant.
     return (
         newer.reason is older.reason
-        and newer.occurred_at == older.occurred_at
         and newer.reference == older.reference
         and (newer.amount < 0) == (older.amount < 0)
         and newer.reason not in _GRANTS

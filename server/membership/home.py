@@ -24,6 +24,7 @@ from server.ledger import service as ledger
 from server.ledger.graphql import activity_part, prime_activity, prime_holdings
 from server.members import service as members
 from server.members.service import Profile
+from server.money import POINTS
 from server.programme import service as programme
 from server.programme.graphql import prime_programme
 from server.programme.present import NEWEST, Present, is_newest, present_of
@@ -31,7 +32,7 @@ from server.programme.service import Rulebook
 from server.rewards import service as rewards
 from server.rewards.graphql import prime_voucher_count
 from server.storage import parts
-from server.storage.parts import Ask, Found
+from server.storage.parts import Ask, Found, Reading
 from server.tiers import service as tiers
 from server.tiers.graphql import prime_tier
 
@@ -137,15 +138,30 @@ def _firsts(context: Context) -> list[int]:
     return sorted(size for size in sizes if 1 <= size <= MAXIMUM_PAGE_SIZE)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Exchange:
+    """What is asked of the database on a day, and of which assets it tells what is held."""
+
+    reading: Reading
+    assets: frozenset[str]
+
+
 @lru_cache(maxsize=1024)
-def _asks(wanted: _Wanted, present: Present | None, most: int) -> tuple[Ask, ...]:
+def _exchange(wanted: _Wanted, present: Present | None, most: int, day: int) -> _Exchange:
     asks = [*members.PROFILE, *(ask for part in wanted.always for ask in part.asks)]
     if present is not None:
         asks += NEWEST
         asks += [ask for part in wanted.by_programme for ask in part.asks(present)]
+    assets = {POINTS} if wanted.has_points else set()
+    if wanted.has_cashback and present is not None:
+        assets.add(present.currency)
+    if assets:
+        listed = POINTS if wanted.has_points and wanted.lists_points else None
+        asks += ledger.holdings_part(day, listed=listed, summed=assets - {listed})
     if most:
         asks += activity_part(most)
-    return tuple(dict.fromkeys(asks))  # the statement is made from what is held, too
+    # The statement is made from what is held, too.
+    return _Exchange(parts.reading(tuple(dict.fromkeys(asks))), frozenset(assets))
 
 
 async def read_members(context: Context, member_ids: Sequence[int]) -> dict[int, Profile]:
@@ -158,13 +174,14 @@ async def read_members(context: Context, member_ids: Sequence[int]) -> dict[int,
     while True:
         attempts += 1
         present = _present(context, book)
-        asks = _asks(wanted, present, firsts[-1] if firsts else 0)
-        found = await parts.shared(asks, member_ids)
+        day = context.at // ledger.DAY_MICROSECONDS
+        exchange = _exchange(wanted, present, firsts[-1] if firsts else 0, day)
+        found = await exchange.reading.read(member_ids)
         if book is None or all(is_newest(found[one], book) for one in member_ids):
             break
         # Versions that are published without end are left to the resolvers.
         book = await programme.rulebook() if attempts < ATTEMPTS else None
-    read = _Read(wanted, book, present, firsts)
+    read = _Read(wanted, exchange.assets, book, present, firsts)
     return {
         member_id: profile
         for member_id in member_ids
@@ -188,11 +205,12 @@ def _present(context: Context, book: Rulebook | None) -> Present | None:
     return None if book is None else present_of(book.at(context.at), context.at)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Read:
     """What was read with which rules."""
 
     wanted: _Wanted
+    assets: frozenset[str]
     book: Rulebook | None
     present: Present | None
     firsts: Sequence[int]
@@ -204,6 +222,7 @@ class _Read:
             return None
         for part in self.wanted.always:
             part.prime(context, member_id, found)
+        prime_holdings(context, member_id, found, self.assets)
         if self.present is not None and self.book is not None:
             prime_programme(context, self.book)
             for one in self.wanted.by_programme:

@@ -133,18 +133,19 @@ def _noted(context: Context, book: Rulebook, at: Instant) -> Present:
 
 def prime_programme(context: Context, book: Rulebook) -> None:
     """The request knows the versions: its fields ask for them no more."""
-    present = _noted(context, book, context.at)
-    context.loader(_presents, context).prime(context.at, present)
+    context.give(_presents, context.at, _noted(context, book, context.at))
 
 
 def present_now(context: Context) -> Present | Awaitable[Present]:
     """The programme's day at the request's instant; asked of the database once a request."""
-    return context.loader(_presents, context).get(context.at)
+    given: Present | None = context.given(_presents, context.at)
+    return context.loader(_presents, context).get(context.at) if given is None else given
 
 
 async def programme_now(info: Info) -> Published:
     """The version in effect at the request's instant; asked of the database once a request."""
-    return (await info.context.loader(_presents, info.context).load(info.context.at)).published
+    present = present_now(info.context)
+    return (present if isinstance(present, Present) else await present).published
 
 
 # ---------------------------------------------------------------- root fields

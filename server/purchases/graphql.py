@@ -11,6 +11,7 @@ from server.edge import nodes
 from server.edge.batches import answer_each, shown_each
 from server.edge.context import Info
 from server.edge.enums import described
+from server.edge.fields import computed
 from server.edge.idempotency import NothingWritten
 from server.edge.mutation import write_once, write_together
 from server.edge.permissions import PURCHASE_DATA, access, mutation, shown_to
@@ -80,28 +81,76 @@ class CashbackAccrued:
     description="A purchase is recorded. Sent again with the same content it gets the same answer."
 )
 class RecordedPurchase:
-    """Success of recording a purchase."""
+    """Success of recording a purchase. Of a batch, most tills ask for little: each field is made
+    when it is asked for."""
 
-    purchase_id: strawberry.ID = strawberry.field(description="The purchase's id in this API.")
-    external_id: str = strawberry.field(description="The till's id of the purchase.")
-    member_id: strawberry.ID = strawberry.field(description="The member's id in this API.")
-    enrolled: bool = strawberry.field(
-        description="Whether this purchase made its buyer a member, by `enrolIfUnknown`."
-    )
-    programme_version: int = strawberry.field(
+    outcome: strawberry.Private[Outcome]
+
+    @computed(description="The purchase's id in this API.")
+    def purchase_id(self) -> strawberry.ID:
+        """Its id."""
+        return nodes.global_id("Purchase", self.outcome.purchase_id)
+
+    @computed(description="The till's id of the purchase.")
+    def external_id(self) -> str:
+        """The till's id."""
+        return self.outcome.external_id
+
+    @computed(description="The member's id in this API.")
+    def member_id(self) -> strawberry.ID:
+        """Whose it is."""
+        return nodes.global_id("Member", self.outcome.member_id)
+
+    @computed(description="Whether this purchase made its buyer a member, by `enrolIfUnknown`.")
+    def enrolled(self) -> bool:
+        """Whether it enrolled its buyer."""
+        return self.outcome.enrolled
+
+    @computed(
         description="The version of the programme whose rules were applied: the one in effect at "
         "`occurredAt`."
     )
-    net: Money = strawberry.field(description="Sales less coupons of all lines.")
-    eligible: Money = strawberry.field(
+    def programme_version(self) -> int:
+        """The rules' version."""
+        return self.outcome.programme_version
+
+    @computed(description="Sales less coupons of all lines.")
+    def net(self) -> Money:
+        """Net spend."""
+        return _money(self.outcome, self.outcome.net_minor)
+
+    @computed(
         description="Sales less coupons of the lines that count, at least 0; without what value "
         "paid for, unless the programme lets that earn too."
     )
-    points: int = strawberry.field(description="All points that it brought: the sum of `earned`.")
-    earned: list[EarnedPoints] = strawberry.field(description="The points by rule.")
-    cashback: CashbackAccrued = strawberry.field(description="The cashback that it brought.")
-    tier_before: str = strawberry.field(description="The tier that applied to the purchase.")
-    tier_after: str = strawberry.field(description="The tier after it.")
+    def eligible(self) -> Money:
+        """Eligible spend."""
+        return _money(self.outcome, self.outcome.eligible_minor)
+
+    @computed(description="All points that it brought: the sum of `earned`.")
+    def points(self) -> int:
+        """Its points."""
+        return self.outcome.points
+
+    @computed(description="The points by rule.")
+    def earned(self) -> list[EarnedPoints]:
+        """Its points by rule."""
+        return shown_earned(self.outcome)
+
+    @computed(description="The cashback that it brought.")
+    def cashback(self) -> CashbackAccrued:
+        """Its cashback."""
+        return shown_cashback(self.outcome)
+
+    @computed(description="The tier that applied to the purchase.")
+    def tier_before(self) -> str:
+        """The tier before it."""
+        return self.outcome.tier_before
+
+    @computed(description="The tier after it.")
+    def tier_after(self) -> str:
+        """The tier after it."""
+        return self.outcome.tier_after
 
 
 def shown_earned(outcome: Outcome) -> list[EarnedPoints]:
@@ -122,30 +171,18 @@ def shown_cashback(outcome: Outcome) -> CashbackAccrued:
     """The cashback, as the schema shows it."""
     accrued = outcome.cashback
     return CashbackAccrued(
-        accrued=Money.of(accrued.accrued_minor, outcome.currency, outcome.digits),
-        cut_by_cap=Money.of(accrued.capped_minor, outcome.currency, outcome.digits),
+        accrued=_money(outcome, accrued.accrued_minor),
+        cut_by_cap=_money(outcome, accrued.capped_minor),
         available_at=accrued.available_at,
     )
 
 
-def _shown(outcome: Outcome) -> RecordedPurchase:
-    def money(amount_minor: int) -> Money:
-        return Money.of(amount_minor, outcome.currency, outcome.digits)
+def _money(outcome: Outcome, amount_minor: int) -> Money:
+    return Money.of(amount_minor, outcome.currency, outcome.digits)
 
-    return RecordedPurchase(
-        purchase_id=nodes.global_id("Purchase", outcome.purchase_id),
-        external_id=outcome.external_id,
-        member_id=nodes.global_id("Member", outcome.member_id),
-        enrolled=outcome.enrolled,
-        programme_version=outcome.programme_version,
-        net=money(outcome.net_minor),
-        eligible=money(outcome.eligible_minor),
-        points=outcome.points,
-        earned=shown_earned(outcome),
-        cashback=shown_cashback(outcome),
-        tier_before=outcome.tier_before,
-        tier_after=outcome.tier_after,
-    )
+
+def _shown(outcome: Outcome) -> RecordedPurchase:
+    return RecordedPurchase(outcome=outcome)
 
 
 RecordPurchaseResult = Annotated[

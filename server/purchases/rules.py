@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -295,6 +296,28 @@ def _check_payments(payment_ids: Sequence[int]) -> None:
 
 
 def _check_line(line: Line, number: int) -> None:
+    product, department = line.product_id, line.department
+    category, kind = line.product_category, line.product_type
+    if (  # in one go, for there are thousands of lines a second
+        0 <= line.quantity <= MAXIMUM_QUANTITY
+        and 0 <= line.sales_minor <= MAXIMUM_LINE_MINOR
+        and 0 <= line.coupon_minor <= MAXIMUM_LINE_MINOR
+        and 1 <= len(product) <= MAXIMUM_ID_LENGTH
+        and product.isprintable()
+        and (department is None or _is_label(department))
+        and (category is None or _is_label(category))
+        and (kind is None or _is_label(kind))
+    ):
+        return
+    _refuse_line(line, number)
+
+
+@lru_cache(maxsize=1024)  # shops have few, and buy of them all day
+def _is_label(text: str) -> bool:
+    return _is_text(text, MAXIMUM_TEXT_LENGTH)
+
+
+def _refuse_line(line: Line, number: int) -> None:
     if not 0 <= line.quantity <= MAXIMUM_QUANTITY:
         _refuse_number(number, "quantity", line.quantity, MAXIMUM_QUANTITY)
     if not 0 <= line.sales_minor <= MAXIMUM_LINE_MINOR:

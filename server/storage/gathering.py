@@ -22,13 +22,29 @@ _Load = Callable[[Collection[_Key]], Awaitable[Mapping[_Key, _Value]]]
 
 
 class _Round(Generic[_Key, _Value]):
-    """The keys that the next statement is to read, and who waits for them."""
+    """The keys that the next statement is to read, and who waits for them.
 
-    __slots__ = ("answered", "keys")
+    Each waits for a future of their own, so that nobody's cancellation ends what others wait for.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    __slots__ = ("keys", "waiting")
+
+    def __init__(self) -> None:
         self.keys: set[_Key] = set()
-        self.answered: asyncio.Future[Mapping[_Key, _Value]] = loop.create_future()
+        self.waiting: list[asyncio.Future[Mapping[_Key, _Value]]] = []
+
+    def answer(self, found: Mapping[_Key, _Value]) -> None:
+        """Give it to all who still wait."""
+        for waiter in self.waiting:
+            if not waiter.done():
+                waiter.set_result(found)
+
+    def fail(self, error: BaseException) -> None:
+        """Likewise."""
+        for waiter in self.waiting:
+            if not waiter.done():
+                waiter.set_exception(error)
+                waiter.exception()  # whoever asked may have gone
 
 
 class _Queue(Generic[_Key, _Value]):
@@ -42,12 +58,14 @@ class _Queue(Generic[_Key, _Value]):
         self._is_called = False
 
     def ask(self, keys: Collection[_Key]) -> asyncio.Future[Mapping[_Key, _Value]]:
-        """The round that will read these keys."""
+        """What the round that reads these keys will answer."""
         if self._next is None:
-            self._next = _Round(self._loop)
+            self._next = _Round()
             self._call()
+        answered: asyncio.Future[Mapping[_Key, _Value]] = self._loop.create_future()
         self._next.keys.update(keys)
-        return self._next.answered
+        self._next.waiting.append(answered)
+        return answered
 
     def _call(self) -> None:
         is_free = not self._is_called and len(self._running) < STATEMENTS_AT_ONCE
@@ -69,21 +87,17 @@ class _Queue(Generic[_Key, _Value]):
         self._call()
 
     async def _run(self, begun: _Round[_Key, _Value]) -> None:
-        answered = begun.answered
         try:
             found: dict[_Key, _Value] = {}
             wanted = iter(begun.keys)
             while some := list(islice(wanted, KEYS_PER_STATEMENT)):
                 found.update(await self._load(some))
         except BaseException as error:
-            if not answered.done():
-                answered.set_exception(error)
-                answered.exception()  # whoever asked may have gone
+            begun.fail(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            if not answered.done():
-                answered.set_result(found)
+            begun.answer(found)
 
 
 class Gathering(Generic[_Key, _Value]):
@@ -110,5 +124,4 @@ class Gathering(Generic[_Key, _Value]):
         queue = self._queues.get(loop)
         if queue is None:
             queue = self._queues[loop] = _Queue(self._load, loop)
-        # Others wait for the same answer, so that nobody's cancellation may end it.
-        return await asyncio.shield(queue.ask(keys))
+        return await queue.ask(keys)

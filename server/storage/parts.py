@@ -9,7 +9,6 @@ of one instant, and what it does not ask for is not read. This module knows no d
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from server.storage import sql
 from server.storage.gathering import Gathering
@@ -120,17 +119,20 @@ async def read(question: Question, member_ids: Collection[int]) -> Mapping[int, 
     """What the question finds of each of the members, in one statement."""
     wanted = sql.padded(member_ids)
     statement = _statement(question.branches, len(wanted))
-    places = range(len(question.branches))
-    rows: dict[int, list[list[Row]]] = {
-        member_id: [[] for _place in places] for member_id in member_ids
-    }
+    nothing: list[Row] = []  # of most branches; never added to
+    none = [nothing] * len(question.branches)
+    rows = {member_id: none.copy() for member_id in member_ids}
     for row in await sql.fetch(statement, *wanted, *question.values):
-        rows[row[1]][row[0]].append(row)
+        place, own = row[0], rows[row[1]]
+        if own[place] is nothing:
+            own[place] = [row]
+        else:
+            own[place].append(row)
     return {member_id: Found(question, found) for member_id, found in rows.items()}
 
 
-class _Reading:
-    """Reads one question for everybody who asks it."""
+class Reading:
+    """Reads one question for everybody who asks it; made by `reading`."""
 
     __slots__ = ("_gathering", "question")
 
@@ -142,19 +144,25 @@ class _Reading:
         return await read(self.question, member_ids)
 
     async def read(self, member_ids: Collection[int]) -> Mapping[int, Found]:
+        """As `parts.read`; requests that ask at the same time share the statement."""
         return await self._gathering.read(member_ids)
 
 
-_readings: OrderedDict[tuple[Any, ...], _Reading] = OrderedDict()
+_readings: OrderedDict[tuple[Ask, ...], Reading] = OrderedDict()
 
 
-async def shared(asked: tuple[Ask, ...], member_ids: Collection[int]) -> Mapping[int, Found]:
-    """As `read`; requests that ask the same at the same time share the statement."""
-    reading = _readings.get(asked)
-    if reading is None:
-        reading = _readings[asked] = _Reading(Question(asked))
+def reading(asked: tuple[Ask, ...]) -> Reading:
+    """What reads these branches with these values; for who asks them again and again."""
+    known = _readings.get(asked)
+    if known is None:
+        known = _readings[asked] = Reading(Question(asked))
         if len(_readings) > _KEPT_QUESTIONS:
             _readings.popitem(last=False)
     else:
         _readings.move_to_end(asked)
-    return await reading.read(member_ids)
+    return known
+
+
+async def shared(asked: tuple[Ask, ...], member_ids: Collection[int]) -> Mapping[int, Found]:
+    """As `read`; requests that ask the same at the same time share the statement."""
+    return await reading(asked).read(member_ids)

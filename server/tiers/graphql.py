@@ -62,8 +62,7 @@ async def _views(member_ids: list[int], present: Present) -> Sequence[TierView |
 
 def prime_tier(context: Context, member_id: int, found: parts.Found, *, present: Present) -> None:
     """The request knows the member's tier."""
-    view = service.view_of(found, present)
-    context.loader(_views, present).prime(member_id, view)
+    context.give(_views, member_id, (service.view_of(found, present), present))
 
 
 def tier_of_member(
@@ -78,6 +77,9 @@ def tier_of_member(
         context.changes_at(present.ends_at)
         return show(view, present)
 
+    given: tuple[TierView | None, Present] | None = context.given(_views, member_id)
+    if given is not None:
+        return view_shown(*given)
     return shown(
         present_now(context),
         lambda present: shown(
@@ -94,17 +96,14 @@ def shown_lifetime_spend(view: TierView, present: Present) -> Money:
 
 def shown_tier(view: TierView, present: Present) -> TierStatus:
     """A tier as the schema shows it."""
-
-    def money(amount_minor: int) -> Money:
-        return Money.of(amount_minor, present.currency, present.digits)
-
+    currency, digits = present.currency, present.digits
     following = None
     if view.next_name is not None and view.next_min_spend_minor is not None:
         needed = view.next_min_spend_minor
         following = NextTier(
             name=view.next_name,
-            min_spend=money(needed),
-            amount_missing=money(needed - view.qualifying_spend_minor),
+            min_spend=Money.of(needed, currency, digits),
+            amount_missing=Money.of(needed - view.qualifying_spend_minor, currency, digits),
             progress_percent=floor_share(view.qualifying_spend_minor, PERCENT_PER_UNIT, needed),
         )
     return TierStatus(
@@ -112,7 +111,7 @@ def shown_tier(view: TierView, present: Present) -> TierStatus:
         rank=view.rank,
         multiplier_percent=view.multiplier_percent,
         since=view.since,
-        qualifying_spend=money(view.qualifying_spend_minor),
+        qualifying_spend=Money.of(view.qualifying_spend_minor, currency, digits),
         next=following,
         changes=view.change_count,
     )

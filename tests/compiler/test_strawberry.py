@@ -68,11 +68,21 @@ def test_what_is_around_a_resolver_is_left_out_only_where_it_does_nothing() -> N
     }
     assert names == {
         Attribute: {"id", "name", "rating", "visits", "price", "tones", "owner", "neighbours"},
-        Direct: {"computed", "later", "choose", "friend", "friends", "outcome", "page", "renamed"},
-        Resolve: {"guarded", "permitted"},
+        Direct: {
+            "computed",
+            "later",
+            "choose",
+            "friend",
+            "friends",
+            "guarded",
+            "outcome",
+            "page",
+            "renamed",
+        },
+        Resolve: {"permitted"},
     }
     assert {name for name, one in kinds.items() if isinstance(one, Direct) and one.is_async} == {
-        *("later", "choose", "friends", "page"),
+        *("later", "choose", "friends", "guarded", "page"),
     }
 
 

@@ -7,6 +7,9 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from strawberry import UNSET
 
 from server.edge import idempotency
 from server.edge.context import Context, Info
@@ -25,6 +28,12 @@ EVE = Principal(PrincipalKind.MEMBER, id=2, member_id=2)
 class Input:
     idempotency_key: str
     text: str | None = None
+
+
+@dataclass
+class Holding:
+    what: Any
+    also: Any = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -166,6 +175,24 @@ async def test_a_field_that_is_null_is_one_that_was_not_there(database: Address)
         for content in ({"b": 1, "a": [{"c": None}]}, {"a": [{}], "b": 1, "d": None})
     ]
     assert hashed[0] == hashed[1]
+
+
+TEXTS = st.text() | st.sampled_from(
+    ['","a":null', '{"a":null}', ":null", "a,", "a{", ",a", "\\", '"', "\ud800", "a_1"]
+)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXTS | st.just(UNSET),
+        lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner) | st.builds(Holding, inner),
+    )
+)
+@example(["a,", ":null of a text"])
+@example(["a{", ":null of a text"])
+@example(Holding({"a": None, "b": None, "c": 1}))
+def test_the_canonical_form_is_that_of_a_walk_over_the_content(content: object) -> None:
+    assert idempotency._canonical(content) == idempotency._canonical_value(content)
 
 
 async def test_answers_outlive_the_process(act: Caller) -> None:
