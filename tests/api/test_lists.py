@@ -5,7 +5,7 @@ from tests.api.contract import root_fields
 from tests.api.shop import QUERIES, opened
 
 FEW, MANY = 2, 20
-ONE_MORE = {"me", "member"}
+ONE_MORE = {"me", "member", "members", "node"}
 """Whose statement of points has events of so many postings that it is read in two steps."""
 
 
