@@ -67,7 +67,7 @@ async def test_points_that_expire_first_pay_first(database: Address) -> None:
         cancelled_at=None,
     )
     assert await service.payment(paid.payment.id) == paid.payment
-    assert await service.payments(anna, before=None, limit=5) == [paid.payment]
+    assert await service.payments([anna], before=None, limit=5) == {anna: [paid.payment]}
 
 
 @pytest.mark.parametrize(
