@@ -193,10 +193,12 @@ async def test_a_programme_without_caps_costs_no_statement_more(database: Addres
 
 
 async def test_caps_cost_one_statement_to_read_and_one_to_write(database: Address) -> None:
+    """On PostgreSQL even these are parts of statements that are sent anyway."""
+    more = 2 if database.engine == "sqlite" else 0
     async with undone():
         without = await counted(capped())
     async with undone():
-        assert await counted(capped(("calendar_day", 900), ("lifetime", 900))) == without + 2
+        assert await counted(capped(("calendar_day", 900), ("lifetime", 900))) == without + more
 
 
 # ---------------------------------------------------------------- tiers

@@ -26,6 +26,11 @@ class _Numbers:
         self._next += 1
         return self._next
 
+    def next_many(self, count: int) -> range:
+        first = self._next + 1
+        self._next += count
+        return range(first, first + count)
+
 
 def determine(seed: int, *, now_ns: int) -> None:
     """From here on this process has the ids and the random bytes of `seed`, and the instant

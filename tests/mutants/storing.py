@@ -154,8 +154,8 @@ STORING: tuple[Mutant, ...] = (
         name="purchase-content-not-compared",
         what="a till that uses an id for another purchase is answered as for the first",
         file="server/purchases/recording.py",
-        original="if content_hash == self._hashes[position]",
-        bug="if content_hash",
+        original="if row[2] == self._hashes[position]",
+        bug="if row[2]",
         tests=(
             "tests/purchases/test_service.py"
             "::test_an_external_id_with_other_content_is_refused_and_changes_nothing",
