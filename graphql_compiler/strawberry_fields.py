@@ -17,7 +17,6 @@ from graphql import (
     GraphQLField,
     GraphQLObjectType,
     GraphQLResolveInfo,
-    GraphQLSchema,
 )
 from graphql.pyutils import is_awaitable
 from strawberry import UNSET
@@ -279,8 +278,3 @@ def _chained(
 
 def _gets_plainly(ours: StrawberryField) -> bool:
     return type(ours).get_result is StrawberryField.get_result
-
-
-def strawberry_bind(schema: strawberry.Schema) -> tuple[GraphQLSchema, StrawberryBinder]:
-    """What to compile a Strawberry schema's operations with: graphql-core's schema, and `bind`."""
-    return schema._schema, StrawberryBinder(schema)

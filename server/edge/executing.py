@@ -104,7 +104,7 @@ class Operations:
         self.schema = schema_of(schema)
         self._executor_class: type[Executor[Any]] = schema.execution_context_class
         self.documents = documents or Documents(self.schema)
-        self.compiler = compiler or Compiler(schema)
+        self.compiler = Compiler(schema) if compiler is None else compiler
         self.memory = Memory() if memory is None else memory
         self._courtesy = Courtesy()
         self._rules = rules_of(self.schema)

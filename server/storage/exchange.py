@@ -102,7 +102,7 @@ async def _execute_together(group: Sequence[Written]) -> None:
         if len(rows) == 1:  # the driver looks at each element of an array, and at a value once
             parts.append((statement, rows[0]))
             continue
-        form = await sql._writing_connection()._written_for_many(statement)
+        form = await sql.writing_connection().written_for_many(statement)
         if form is None or not form.form.is_for(rows):
             break
         parts.append((form.statement, list(zip(*rows, strict=True))))

@@ -163,7 +163,7 @@ class Session:
             if len(rows) < FEWEST_ROWS:
                 await self._connection.executemany(statement, rows)
                 return
-            written = await self._written_for_many(statement)
+            written = await self.written_for_many(statement)
             remaining = iter(rows)
             while some := list(islice(remaining, ROWS_PER_STATEMENT)):
                 if written is not None and written.form.is_for(some):
@@ -171,7 +171,8 @@ class Session:
                 else:
                     await self._connection.executemany(statement, some)
 
-    async def _written_for_many(self, statement: str) -> "_Written | None":
+    async def written_for_many(self, statement: str) -> "_Written | None":
+        """The statement for many rows at once; None if it has to be run row by row."""
         if statement not in self._written:
             self._written[statement] = await self._write_for_many(statement)
         return self._written[statement]

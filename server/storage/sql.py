@@ -247,7 +247,8 @@ async def fetch_one(statement: str, *values: Any) -> Row | None:
     return rows[0] if rows else None
 
 
-def _writing_connection() -> Any:
+def writing_connection() -> Any:
+    """The session of this task's transaction. Raises OperationalError outside of one."""
     connection = _transaction.get()
     if connection is None:
         raise OperationalError("a write outside of a transaction")
@@ -256,7 +257,7 @@ def _writing_connection() -> Any:
 
 async def execute(statement: str, *values: Any) -> int:
     """Run a write inside a transaction; the number of rows that it changed."""
-    connection = _writing_connection()
+    connection = writing_connection()
     _count(statement)
     with statement_span(statement):
         changed: int = await connection.change(statement, values)
@@ -265,7 +266,7 @@ async def execute(statement: str, *values: Any) -> int:
 
 async def execute_many(statement: str, rows: Iterable[Row]) -> None:
     """Run a write once for each row, in one exchange with the database; nothing for no rows."""
-    connection = _writing_connection()
+    connection = writing_connection()
     values = rows if isinstance(rows, list) else list(rows)
     if not values:
         return
