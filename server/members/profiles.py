@@ -128,12 +128,12 @@ def profile_of(found: parts.Found) -> Profile | None:
 
 
 async def profiles(ids: Iterable[int]) -> dict[int, Profile]:
-    """The members with these ids, in one statement; unknown ids are left out."""
-    wanted = set(ids)
+    """The members with these ids, in their order, in one statement; unknown ids are left out."""
+    wanted = dict.fromkeys(ids)
     if not wanted:
         return {}
-    found = await parts.read(parts.Question(PROFILE), wanted)
-    profiles = {member_id: profile_of(one) for member_id, one in found.items()}
+    found = await parts.read(parts.Question(PROFILE), set(wanted))
+    profiles = {member_id: profile_of(found[member_id]) for member_id in wanted}
     return {member_id: profile for member_id, profile in profiles.items() if profile is not None}
 
 

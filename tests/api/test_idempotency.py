@@ -1,8 +1,6 @@
 """Each write once, whatever the network does: for every mutation of the schema."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import pytest
 
@@ -28,6 +26,7 @@ from tests.api.calling import (
     purchase_input,
     return_input,
 )
+from tests.api.cases import CASES, Case, case
 from tests.api.contract import mutations, takes_key
 from tests.api.redeeming import give_points, rich
 from tests.households import living as households
@@ -38,30 +37,6 @@ from tests.payouts.paying import with_cashback
 from tests.programme.demo import demo_yaml
 
 LATER = Instant(NOW + 3600 * SECOND)
-
-
-@dataclass(frozen=True)
-class Case:
-    """How a mutation is called: with one content, with another, and by somebody else."""
-
-    caller: Caller
-    input: Json
-    other: Json
-    colleague: Caller
-    colleagues: Json
-
-
-Prepare = Callable[[Api], Awaitable[Case]]
-CASES: dict[str, tuple[str, Prepare]] = {}
-"""For each mutation: the type that it answers, and what a test needs to call it."""
-
-
-def case(name: str, success: str) -> Callable[[Prepare], Prepare]:
-    def register(prepare: Prepare) -> Prepare:
-        CASES[name] = (success, prepare)
-        return prepare
-
-    return register
 
 
 @case("signUp", "Session")
