@@ -62,10 +62,24 @@ def drop_database(dsn: str) -> None:
     _execute(_with_name(dsn, "postgres"), f'DROP DATABASE IF EXISTS "{_name_of(dsn)}" (FORCE)')
 
 
-def _execute(dsn: str, statement: str) -> None:
+def psql(dsn: str, script: str) -> str:
+    """What a script answers, in one transaction: rows as lines, columns apart by |."""
     # psql, not asyncpg: it can be called with and without a running event loop.
-    psql: list[str | Path] = [INSTALLATION / "bin/psql", "--no-psqlrc", "--quiet", "--dbname", dsn]
-    result = subprocess.run([*psql, "--command", statement], capture_output=True, text=True)
+    command: list[str | Path] = [INSTALLATION / "bin/psql", "--no-psqlrc", "--quiet", "--dbname"]
+    options = ["--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", "--single-transaction"]
+    result = subprocess.run(
+        [*command, dsn, *options, "--file=-"], input=script, capture_output=True, text=True
+    )
+    if result.returncode:
+        raise RuntimeError(f"{script[:200]}: {result.stderr.strip()}")
+    return result.stdout.rstrip("\n")
+
+
+def _execute(dsn: str, statement: str) -> None:
+    command: list[str | Path] = [INSTALLATION / "bin/psql", "--no-psqlrc", "--quiet", "--dbname"]
+    result = subprocess.run(
+        [*command, dsn, "--command", statement], capture_output=True, text=True
+    )
     if result.returncode:
         raise RuntimeError(f"{statement}: {result.stderr.strip()}")
 

@@ -296,6 +296,12 @@ class Adjustments(Struct, frozen=True):
     second_person_above_minor: int = 1000
 
 
+class Approvals(Struct, frozen=True):
+    """From where on what the shop publishes needs a second person: above, not at, this budget."""
+
+    second_person_above_budget_minor: int = 100_000
+
+
 class Programme(Struct, frozen=True):
     """All rules of one version of a loyalty programme."""
 
@@ -316,6 +322,7 @@ class Programme(Struct, frozen=True):
     households: Households = Households()
     payouts: Payouts = Payouts()
     adjustments: Adjustments = Adjustments()
+    approvals: Approvals = Approvals()
 
     @property
     def money_off_rate(self) -> PointsWorth:

@@ -33,12 +33,14 @@ _NAMED: dict[str, object] = {
 _LONGEST_NUMBER = 40
 
 
-def plain_data(text: str) -> tuple[object, list[DocumentProblem]]:
+def plain_data(
+    text: str, *, maximum_bytes: int = MAXIMUM_BYTES
+) -> tuple[object, list[DocumentProblem]]:
     """The data of the one document in the text, and the keys that stand more than once in it.
 
     Raises InvalidDocument, with the one problem that stopped the reading, if it is not readable.
     """
-    _refuse_size(text)
+    _refuse_size(text, maximum_bytes)
     try:
         return _Reader(yaml.parse(text, Loader=_LOADER)).document()
     except (yaml.YAMLError, ValueError) as error:
@@ -48,13 +50,13 @@ def plain_data(text: str) -> tuple[object, list[DocumentProblem]]:
         raise _unreadable((), f"{where}: {what}", "a YAML document") from error
 
 
-def _refuse_size(text: str) -> None:
+def _refuse_size(text: str, maximum_bytes: int) -> None:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
         raise _unreadable((), "half of a surrogate pair", "text in Unicode") from error
-    if size > MAXIMUM_BYTES:
-        raise _unreadable((), f"{size} bytes", f"a document of at most {MAXIMUM_BYTES} bytes")
+    if size > maximum_bytes:
+        raise _unreadable((), f"{size} bytes", f"a document of at most {maximum_bytes} bytes")
 
 
 def _unreadable(path: Path, value: object, accepted: str) -> InvalidDocument:

@@ -42,6 +42,7 @@ class Noted:
 
     changes: set[Change] = field(default_factory=set)
     is_complete: bool = False  # all is done but the commit
+    outer: "Noted | None" = None  # of the transaction that this savepoint is in
 
     @property
     def version_ids(self) -> set[int]:
@@ -64,6 +65,16 @@ def note(topic: str, number: int) -> None:
     noted.changes.add((topic, number))
 
 
+def has_noted(topic: str) -> bool:
+    """Whether the transaction that this is called in, if any, has noted a change of the topic."""
+    noted = _noted.get()
+    while noted is not None:
+        if any(one == topic for one, _number in noted.changes):
+            return True
+        noted = noted.outer
+    return False
+
+
 @contextmanager
 def announced() -> Iterator[Noted]:
     """Around a transaction: what is noted within the block is announced after it.
@@ -73,7 +84,7 @@ def announced() -> Iterator[Noted]:
     can't know whether it happened.
     """
     outer = _noted.get()
-    noted = Noted()
+    noted = Noted(outer=outer)
     token = _noted.set(noted)
     may_be_committed = False
     try:

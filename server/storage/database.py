@@ -42,6 +42,7 @@ MODELS = [
         "imports",
         "merging",
         "audit",
+        "definitions",
     )
 ] + [
     "server.edge.idempotency",
