@@ -12,6 +12,7 @@ from bench import hostile as hostile_bench
 from bench import ledger as ledger_bench
 from bench import live as live_bench
 from bench import peer_commands, report
+from bench import quoting as quote_bench
 from bench.ledger import CannotStart, Plan
 from bench.limits import NotOnDisk
 from bench.workers import WorkerFailed
@@ -109,6 +110,26 @@ def hostile(
     typer.echo(f"\n{hostile_bench.text(result)}")
     if not result.holds:
         raise typer.Exit(1)
+
+
+@cli.command()
+def quote(
+    members: Annotated[
+        list[int] | None, typer.Option(min=1, max=1_000_000, help="Among so many; repeatable.")
+    ] = None,
+    offers: Annotated[int, typer.Option(min=1, max=10_000, help="That are live.")] = 1_000,
+    quotes: Annotated[int, typer.Option(min=10, max=100_000, help="Of each measurement.")] = 300,
+    json: Annotated[Path | None, typer.Option(help="A file for the figures as JSON.")] = None,
+) -> None:
+    """The processor's time of a quoteBasket of 30 lines, among few members and among many."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    usual = quote_bench.Plan()
+    plan = quote_bench.Plan(tuple(members or usual.members), offers, quotes)
+    result = quote_bench.measure(plan, console)
+    typer.echo(f"\n{quote_bench.as_text(result, plan)}")
+    if json is not None:
+        encoded = msgspec.json.encode(quote_bench.as_json(result, plan))
+        json.write_bytes(msgspec.json.format(encoded) + b"\n")
 
 
 peer_commands.register(cli)

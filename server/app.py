@@ -32,11 +32,13 @@ from server.edge.sockets import SocketEndpoint
 from server.edge.straight import Straight
 from server.edge.streams import Streams
 from server.examples import EXAMPLES, SIGN_IN_MUTATION
-from server.integrations import email, firebase, live
+from server.integrations import billing, email, firebase, live
 from server.integrations.live_postgres import carried
 from server.integrations.mail_addresses import SmtpServer, sender_of
 from server.members import service as members
+from server.plans.webhook import billing_route
 from server.principal import Principal
+from server.referrals import links
 from server.schema import schema
 from server.settings import EMULATOR_VARIABLE, Mode, Settings, TrustedDocuments, tell_firebase
 from server.storage import changes, database, sql
@@ -132,6 +134,12 @@ def _id_tokens(settings: Settings) -> firebase.IdTokens:
     )
 
 
+def _billing(settings: Settings) -> billing.BillingProvider:
+    if settings.billing_url is None or settings.billing_secret is None:
+        return billing.NoBilling()
+    return billing.HttpBilling(settings.billing_url, settings.billing_secret.get_secret_value())
+
+
 def mailing(settings: Settings) -> AbstractAsyncContextManager[email.Post | None]:
     """Within the block, which has the database open, letters are sent: by the mail server that the
     settings name; without one into a folder, and in production not at all."""
@@ -152,6 +160,8 @@ def create_app(
     state has the `readiness` that /readyz tells, and the `streams` to end before the server."""
     is_demo = settings.mode is Mode.DEMO
     firebase.use(_id_tokens(settings))
+    billing.use(_billing(settings))
+    links.use(settings.referral_url)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -198,6 +208,7 @@ def create_app(
             ),
         ),
         Route("/.well-known/jwks.json", _jwks),
+        billing_route(settings.webhook_secrets),
         Route(LIVENESS_PATH, _healthz),
         Route(READINESS_PATH, _readyz),
         Route("/", lambda _request: RedirectResponse(GRAPHQL_PATH)),

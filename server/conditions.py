@@ -55,7 +55,10 @@ class Condition:
     def holds(self, facts: Facts) -> bool:
         """Whether it is true of the facts. What has no answer, such as a division by zero, a name
         that a map lacks, or too much work, does not hold."""
-        answer: object = self._expression.eval(facts.activation).value()
+        try:
+            answer: object = self._expression.eval(facts.activation).value()
+        except RuntimeError:  # more steps than the runtime's budget
+            return False
         return answer is True
 
 
@@ -91,6 +94,8 @@ class Vocabulary:
             expression = self._environment.compile(text)
         except (RuntimeError, ValueError) as error:
             raise InvalidCondition(_one_line(str(error))) from None
+        except TypeError:  # half of a surrogate pair
+            raise InvalidCondition("it is no text in Unicode") from None
         kind = expression.return_type().name()
         if kind.lower() != "bool":
             raise InvalidCondition(f"it is a value of type {kind.lower()}, and not true or false")
@@ -105,6 +110,6 @@ class Vocabulary:
 def _one_line(error: str) -> str:
     found = _PLACE.search(error)
     if found is None:
-        return error.splitlines()[0][:300]
+        return error.partition("\n")[0][:300]
     line, column, what = found.groups()
     return f"line {line}, column {column}: {what[:300]}"

@@ -12,7 +12,12 @@ from pathlib import Path
 from server import clock
 from server.cards.service import MemberReference
 from server.clock import Instant
+from server.definitions import bundles
+from server.definitions import service as definitions
+from server.definitions.formats import FileFormat
+from server.definitions.importing import bring_in
 from server.demo_credentials import (
+    APPROVER_EMAIL,
     MEMBER_EMAIL,
     MEMBER_PASSWORD,
     REPLAY_KEY,
@@ -31,6 +36,7 @@ from server.purchases.service import Draft, Line, Submission
 from server.rewards import service as rewards
 from server.storage import sql
 
+DEFINITIONS_FILE = Path(__file__).parent / "demo-definitions.yaml"
 PROGRAMME_FILE = Path(__file__).parent / "programme" / "demo-programme.yaml"
 PUBLISHED_BY = "demonstration"
 PARTNER = "demo-shop"
@@ -75,6 +81,12 @@ def identities(*, is_known: bool) -> list[Identity]:
             email=STAFF_EMAIL if is_known else "",
             password=STAFF_PASSWORD if is_known else "",
         ),
+        PasswordIdentity(
+            slug="approver",
+            label="Second person",
+            email=APPROVER_EMAIL if is_known else "",
+            password=STAFF_PASSWORD if is_known else "",
+        ),
         ApiKeyIdentity(slug="till", label="Till (API key)", api_key=TILL_KEY if is_known else ""),
     ]
 
@@ -98,7 +110,7 @@ async def held() -> Held:
 
 
 async def make() -> None:
-    """Publish the demo programme and make the sample members, in one transaction.
+    """Publish the demo programme, its offers and rewards, and make the sample members: all at once.
 
     Assumes a database that holds nothing.
     """
@@ -110,7 +122,13 @@ async def make() -> None:
         )
         await members.create_api_key("Demo till", PARTNER, _TILL_SCOPES, key=TILL_KEY)
         await members.create_api_key("Demo replay", PARTNER, _REPLAY_SCOPES, key=REPLAY_KEY)
-        await members.create_staff(STAFF_EMAIL, staff_hash, StaffRole.MANAGER)
+        for email in (STAFF_EMAIL, APPROVER_EMAIL):
+            await members.create_staff(email, staff_hash, StaffRole.MANAGER)
+        await bring_in(
+            bundles.read(DEFINITIONS_FILE.read_text(encoding="utf-8"), FileFormat.YAML),
+            by=definitions.COMMAND_LINE,
+            now=clock.now(),
+        )
         ids = [
             await _enrol_sample(number, name, published)
             for number, name in enumerate(_SAMPLE_NAMES, 1)

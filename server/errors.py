@@ -26,6 +26,10 @@ class ProblemCode(StrEnum):
     ALREADY_DECIDED = "ALREADY_DECIDED"  # it was settled, released, cancelled or decided before
     LIMIT_REACHED = "LIMIT_REACHED"  # a limit of the programme would be exceeded
     NOT_ALLOWED = "NOT_ALLOWED"  # the programme or one's role does not allow it
+    NOT_YET_OPEN = "NOT_YET_OPEN"  # it can be had later
+    NOT_IN_AUDIENCE = "NOT_IN_AUDIENCE"  # it is for members of other tiers or segments
+    QUOTE_CHANGED = "QUOTE_CHANGED"  # the basket is not as it was quoted
+    INVALID_DEFINITION = "INVALID_DEFINITION"  # a document of the shop's has refused values
     INVALID_PROGRAMME = "INVALID_PROGRAMME"  # the programme document is not accepted
 
 

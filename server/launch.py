@@ -106,6 +106,8 @@ async def _prepare_and_serve(
         from server.edge import trusted_commands  # noqa: PLC0415 - same
         from server.edge.metrics import Metrics  # noqa: PLC0415 - same
         from server.members.commands import ERRANDS  # noqa: PLC0415 - same
+        from server.replay import publishing  # noqa: PLC0415 - same
+        from server.segments.jobs import listing_segments  # noqa: PLC0415 - same
         from server.storage import errands  # noqa: PLC0415 - same
 
         logs.configure(with_operations=settings.operation_log is OperationLog.ALL)
@@ -118,7 +120,8 @@ async def _prepare_and_serve(
             _showing(metrics, listening.metrics),
             mailing(settings),
             auditing(metrics, interval_seconds=settings.audit_interval_seconds),
-            errands.taking(address, {**ERRANDS, **trusted_commands.ERRANDS}),
+            listing_segments(),
+            errands.taking(address, {**ERRANDS, **trusted_commands.ERRANDS, **publishing.ERRANDS}),
         ):
             await serve(
                 app,
@@ -244,6 +247,7 @@ def _announcement(settings: Settings, listening: _Listening) -> str:
   GraphiQL       {url}/graphql?example=home&as=member
   as a member    {demo_credentials.MEMBER_EMAIL}, password {demo_credentials.MEMBER_PASSWORD}
   as staff       {demo_credentials.STAFF_EMAIL}, password {demo_credentials.STAFF_PASSWORD}
+  a second one   {demo_credentials.APPROVER_EMAIL}, with the same password, who approves
   as a till      Authorization: Bearer {demo_credentials.TILL_KEY}
   database       {settings.address.shown}
 

@@ -54,9 +54,12 @@ def split_in_proportion(amount: int, weights: Sequence[int]) -> list[int]:
     if not total:
         assert not amount, "only nothing can be split among nothing"
         return [0] * len(weights)
-    parts = [floor_share(amount, weight, total) for weight in weights]
-    lost = [amount * weight % total for weight in weights]
+    if len(weights) == 1:
+        return [amount]
+    parts = [amount * weight // total for weight in weights]
     unsplit = amount - sum(parts)
-    for place in sorted(range(len(weights)), key=lambda place: -lost[place])[:unsplit]:
-        parts[place] += 1
+    if unsplit:
+        lost = [-(amount * weight % total) for weight in weights]
+        for place in sorted(range(len(weights)), key=lost.__getitem__)[:unsplit]:
+            parts[place] += 1
     return parts

@@ -35,6 +35,7 @@ class Scope(StrEnum):
     POINTS_REDEEM = "POINTS_REDEEM"  # redeem members' points
     PAYOUTS_WRITE = "PAYOUTS_WRITE"  # report payouts as paid or failed
     INSIGHTS_READ = "INSIGHTS_READ"  # read the programme's reports
+    SETTLEMENTS_READ = "SETTLEMENTS_READ"  # read what the key's own partner pays and is owed
     SCHEMA_READ = "SCHEMA_READ"  # ask for the schema itself, as developers' tools do
     SIMULATE_TIME = "SIMULATE_TIME"  # name the time of a request, where the server allows it
 

@@ -3,9 +3,20 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from server.actions.graphql import ActionMutations
+from server.actions.survey_results import SurveyQueries
 from server.adjustments.graphql import AdjustmentMutations, AdjustmentQueries
 from server.audit.graphql import AuditQueries
+from server.baskets.basket_types import Basket
+from server.baskets.graphql import BasketMutations, BasketQueries
 from server.cards.graphql import Card, CardMutations
+from server.catalogue.browsing_graphql import CatalogueQueries
+from server.catalogue.drop_mutations import DropMutations
+from server.catalogue.graphql import CatalogueMutations
+from server.catalogue.order_shapes import RewardOrder
+from server.coupons.graphql import CouponMutations, CouponQueries
+from server.definitions.graphql import DefinitionQueries
+from server.definitions.mutations import DefinitionMutations
 from server.edge import sizing
 from server.edge.executing import schema_of
 from server.edge.scalars import SCALARS
@@ -16,23 +27,32 @@ from server.enrolment.graphql import EnrolmentMutations
 from server.households.graphql import HouseholdMutations
 from server.imports.graphql import ImportMutations
 from server.insights.graphql import InsightsQueries
+from server.members.consent_mutations import ConsentMutations
 from server.members.graphql import MemberMutations
 from server.members.key_mutations import KeyMutations, KeyQueries
 from server.members.password_mutations import PasswordMutations
 from server.members.session_mutations import SessionMutations, SessionQueries
-from server.membership.graphql import Member, MembershipQueries
+from server.membership.graphql import MembershipQueries
+from server.membership.member_type import Member
 from server.membership.session_mutations import MemberSessionMutations
 from server.membership.subscription import MembershipSubscriptions
 from server.merging.graphql import MergingMutations, MergingQueries
+from server.offers.graphql import MemberOffer, OfferMutations
+from server.offers.staff_graphql import Offer, OfferQueries
+from server.partners.graphql import PartnerQueries
 from server.payments.graphql import PaymentMutations
 from server.payouts.graphql import PayoutMutations, PayoutQueries
 from server.payouts.shapes import Payout
+from server.plans.graphql import PlanMutations, PlanQueries
+from server.plans.shapes import PlanSubscription
 from server.programme.graphql import ProgrammeMutations, ProgrammeQueries
 from server.programme.terms import Programme
 from server.purchases.graphql import PurchaseMutations
 from server.purchases.purchase_type import Purchase, PurchaseQueries
 from server.purchases.return_mutation import ReturnMutations
+from server.referrals.graphql import ReferralMutations, ReferralQueries
 from server.rewards.graphql import RewardMutations, Voucher
+from server.segments.graphql import SegmentQueries
 from server.sizes import STATED
 from server.transfers.graphql import TransferMutations
 
@@ -45,10 +65,20 @@ class Query(
     PurchaseQueries,
     ProgrammeQueries,
     PayoutQueries,
+    CatalogueQueries,
+    PlanQueries,
     AdjustmentQueries,
     MergingQueries,
     InsightsQueries,
     AuditQueries,
+    DefinitionQueries,
+    SegmentQueries,
+    PartnerQueries,
+    CouponQueries,
+    BasketQueries,
+    OfferQueries,
+    ReferralQueries,
+    SurveyQueries,
 ):
     """The root of queries."""
 
@@ -61,6 +91,7 @@ class Mutation(
     EnrolmentMutations,
     FirebaseMutations,
     MemberMutations,
+    ConsentMutations,
     SessionMutations,
     MemberSessionMutations,
     KeyMutations,
@@ -69,6 +100,9 @@ class Mutation(
     PurchaseMutations,
     ReturnMutations,
     RewardMutations,
+    CatalogueMutations,
+    DropMutations,
+    PlanMutations,
     PaymentMutations,
     PayoutMutations,
     TransferMutations,
@@ -77,7 +111,13 @@ class Mutation(
     ImportMutations,
     MergingMutations,
     ProgrammeMutations,
+    DefinitionMutations,
     DocumentMutations,
+    CouponMutations,
+    BasketMutations,
+    OfferMutations,
+    ReferralMutations,
+    ActionMutations,
 ):
     """The root of mutations."""
 
@@ -93,7 +133,20 @@ schema = strawberry.Schema(
     Query,
     Mutation,
     Subscription,
-    types=[Member, Card, Voucher, Purchase, Payout, Programme, *sizing.DIRECTIVES],
+    types=[
+        Member,
+        Card,
+        Voucher,
+        Purchase,
+        Payout,
+        RewardOrder,
+        PlanSubscription,
+        Programme,
+        Basket,
+        MemberOffer,
+        Offer,
+        *sizing.DIRECTIVES,
+    ],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 """Operations on it are run by `server.edge.executing`."""

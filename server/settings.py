@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.edge.hosts import Host, Hosts, bracketed
 from server.edge.origins import Origins, normal_origin
+from server.integrations.billing_webhooks import secret_of
 from server.integrations.mail_addresses import SmtpServer, sender_of
 from server.members.defaults import DEFAULT_AUDIENCE, DEFAULT_ISSUER
 from server.storage.database import Address
@@ -161,6 +162,8 @@ class Settings(BaseSettings):
     mail_from: str | None = None  # the sender: an address, or a name and <an address>
     reset_url: str | None = None  # the page that sets a password, with {code} in it
 
+    referral_url: str | None = None  # the app's page that takes a member's code, with {code} in it
+
     @field_validator("smtp_url")
     @classmethod
     def _is_a_mail_server(cls, url: SecretStr | None) -> SecretStr | None:
@@ -175,11 +178,11 @@ class Settings(BaseSettings):
             sender_of(given)
         return given
 
-    @field_validator("reset_url")
+    @field_validator("reset_url", "referral_url")
     @classmethod
     def _has_the_code_in_it(cls, url: str | None) -> str | None:
         if url is not None and not _RESET_URL.fullmatch(url):
-            raise ValueError("it needs {code}, such as https://app.example.com/reset?code={code}")
+            raise ValueError("it needs {code}, such as https://app.example.com/page?code={code}")
         return url
 
     @model_validator(mode="after")
@@ -189,6 +192,42 @@ class Settings(BaseSettings):
         if self.mode is Mode.PRODUCTION and (self.reset_url or "").lower().startswith("http:"):
             raise ValueError("LAUREL_RESET_URL must be https:// in production")
         return self
+
+    # Payments for membership plans; without a provider nothing can be sold.
+    billing_url: str | None = None  # where the provider speaks the protocol of `billing`
+    billing_secret: SecretStr | None = None  # what it knows this server by
+    billing_webhook_secrets: SecretStr | None = None  # whsec_...; several with commas between
+
+    @field_validator("billing_url")
+    @classmethod
+    def _is_a_web_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[!-~]+", url):
+            raise ValueError("it should be a URL such as https://billing.example.com/laurel")
+        return url
+
+    @field_validator("billing_webhook_secrets")
+    @classmethod
+    def _are_secrets(cls, given: SecretStr | None) -> SecretStr | None:
+        _webhook_secrets(given)
+        return given
+
+    @model_validator(mode="after")
+    def _billing_is_whole(self) -> "Settings":
+        given = (self.billing_url, self.billing_secret, self.billing_webhook_secrets)
+        if any(given) and not all(given):
+            raise ValueError(
+                "LAUREL_BILLING_URL, LAUREL_BILLING_SECRET and LAUREL_BILLING_WEBHOOK_SECRETS"
+                " belong together"
+            )
+        is_plain = (self.billing_url or "").startswith("http:")
+        if self.mode is Mode.PRODUCTION and is_plain:
+            raise ValueError("LAUREL_BILLING_URL must be https:// in production")
+        return self
+
+    @property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """What the billing provider signs its webhooks with."""
+        return _webhook_secrets(self.billing_webhook_secrets)
 
     @property
     def mail_folder(self) -> Path:
@@ -302,6 +341,11 @@ class Settings(BaseSettings):
     def address(self) -> Address:
         """Where the database is. Raises CannotOpen for a URL of an unknown kind."""
         return Address.of(database=self.database, data_folder=self.data)
+
+
+def _webhook_secrets(given: SecretStr | None) -> tuple[bytes, ...]:
+    stated = "" if given is None else given.get_secret_value()
+    return tuple(secret_of(one.strip()) for one in stated.split(",") if one.strip())
 
 
 def read(**given: object) -> Settings:

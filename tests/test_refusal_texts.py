@@ -116,8 +116,17 @@ def _keyed() -> Iterator[tuple[str, str, set[str], bool]]:
                 yield place, key, facts, are_all
 
 
-NO_KEYS = {"cashback.caps", "cashback.tier_rates_basis_points", "household.code_"}
-"""Places of a programme document, and the beginning of keys that are put together."""
+NO_KEYS = {
+    "cashback.caps",
+    "cashback.tier_rates_basis_points",
+    "household.code_",
+    "coupon.limit_",
+    "payment.failed",
+    "payment.refunded",
+    "payment.succeeded",
+}
+"""Places of a programme document, the beginning of keys that are put together, and what a provider
+of payments tells."""
 
 CHOSEN: list[tuple[str, Iterable[str]]] = [
     ("card.", (one.value for one in CardStatus if one is not CardStatus.ACTIVE)),

@@ -28,6 +28,19 @@ from server.schema import schema
 from tests.api.contract import FILE, access_of, contract, mutations, root_fields
 
 CONTRACT = contract()
+CHOOSING = {
+    "affordable",
+    "at",
+    "category",
+    "couponKey",
+    "isActivated",
+    "key",
+    "kind",
+    "needsReview",
+    "state",
+    "status",
+}
+"""Arguments of connections that say which of the things are listed."""
 TYPES = {
     name: type_
     for name, type_ in CONTRACT.type_map.items()
@@ -112,7 +125,7 @@ def test_every_union_of_the_schema_tells_successes_from_problems() -> None:
         if isinstance(type_, GraphQLUnionType):
             kinds = ["Problem" in {face.name for face in one.interfaces} for one in type_.types]
             assert kinds == sorted(kinds)
-            assert kinds.count(False) == 1
+            assert kinds.count(False) == 1 or not any(kinds), type_.name
 
 
 def test_every_problem_has_a_code_of_its_own() -> None:
@@ -187,7 +200,7 @@ def test_connections_are_relays() -> None:
                 }
                 paging = {"first": ("Int!", "20"), "after": ("String", "null")}
                 assert arguments.items() >= paging.items(), field
-                assert arguments.keys() <= {*paging, "status"}, field
+                assert arguments.keys() <= {*paging, *CHOOSING}, field
 
 
 def test_the_directive_stands_on_fields_alone() -> None:

@@ -17,8 +17,13 @@ from server.programme.service import PublishedProgramme
 from server.storage import sql
 
 _OF_RULES_POINTS = frozenset(
-    {Reason.PURCHASE, Reason.WELCOME, Reason.CHALLENGE, Reason.STREAK, Reason.ADJUSTMENT}
+    {
+        *(Reason.PURCHASE, Reason.WELCOME, Reason.CHALLENGE, Reason.STREAK),
+        *(Reason.OFFER, Reason.ADJUSTMENT),
+    }
 )
+_OF_PURCHASES = frozenset({Reason.PURCHASE, Reason.OFFER})
+"""Points that wait as those of a purchase do."""
 """Points whose times the programme's rules set."""
 
 
@@ -54,14 +59,14 @@ def _check_terms(batch: Batch, lot: sql.Row) -> None:
     if origin_id is not None or (reference is None and reason != Reason.WELCOME):
         return
     is_points = batch.accounts[lot[2]][2] == POINTS
-    if reason not in (_OF_RULES_POINTS if is_points else (Reason.CASHBACK,)):
+    if reason not in (_OF_RULES_POINTS if is_points else (Reason.CASHBACK, Reason.OFFER)):
         return
     published = _published(batch, lot)
     if published is None:
         return
     rules, zone = published.programme, published.programme.programme.timezone
     if is_points:
-        pending_days = rules.points.purchase_pending_days if reason == Reason.PURCHASE else 0
+        pending_days = rules.points.purchase_pending_days if reason in _OF_PURCHASES else 0
         day = clock.local_day(lot[6], zone)
         expires_at = clock.start_of_day(clock.LocalDay(day + rules.points.expiry_days), zone)
     else:

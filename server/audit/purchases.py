@@ -8,6 +8,7 @@ from server import clock
 from server.audit import baskets, queries
 from server.audit.baskets import Bought, Sums, Terms
 from server.audit.batches import Batch
+from server.audit.offers import Offered, uses_of
 from server.audit.rules import Check, Findings
 from server.ledger.rules import Reason
 from server.purchases.outcomes import RecordedPurchase, decoded
@@ -21,6 +22,8 @@ _COLUMNS = (
 )
 _LOT_COLUMNS = "id, member_id, reason, rule, amount, undone, reference"
 _BY_LINES = ("BASE", "TIER", "CATEGORY")
+_OFFERS = '"offers":'
+"""Stands in the outcome of a purchase that had offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class _Page:
     returns: Mapping[int, Sequence[sql.Row]]
     returned: Mapping[int, Mapping[int, tuple[int, int]]]  # by line: units, minor units
     value_minor: Mapping[int, tuple[int, int]]  # paid with value; of that, given back
+    uses: Mapping[int, Sequence[sql.Row]]  # of offers
 
 
 async def check_purchases(batch: Batch) -> dict[int, list[Bought]]:
@@ -80,6 +84,7 @@ async def _page(batch: Batch, rows: Sequence[sql.Row]) -> _Page:
         _grouped(returns, 2),
         await _check_returns(batch, returns),
         value,
+        await uses_of([row[0] for row in rows if _OFFERS in row[7]]),
     )
 
 
@@ -114,7 +119,7 @@ async def _check_returns(
         total = sum(line[3] for line in own)
         batch.found.same(Check.PURCHASES, row, "net_minor", expected=total, found=net_minor)
         outcome = decoded_return(stored)
-        parts = (outcome.points_taken, outcome.cashback_taken)
+        parts = (outcome.points_taken, outcome.cashback_taken, outcome.referral_taken)
         for what, said in (
             ("return member", sum(part.from_lot for part in parts)),
             # What came back with the return may have been withheld for an earlier one.
@@ -143,6 +148,7 @@ class _Purchase:
         self._lots = page.lots.get(row[0], ())
         self._returned = page.returned.get(row[0], {})
         self._value_minor = page.value_minor.get(row[0], (0, 0))
+        self._uses = page.uses.get(row[0], ())
         self._found = found
         self._outcome = decoded(row[7])
         self._day = clock.local_day(row[2], terms.zone)
@@ -169,6 +175,7 @@ class _Purchase:
         if multiplier is not None:
             self._check_points(was, left, multiplier)
         accrued, capped = self._check_cashback(was, left)
+        self._check_offers()
         return Bought(
             purchase_id=row[0],
             member_id=row[1],
@@ -215,6 +222,13 @@ class _Purchase:
         stored = (row[0], row[4], row[5], row[6], row[8], row[11])
         self._same("outcome", stored, said)
         self._same("points of the outcome", sum(x.points for x in outcome.earned), outcome.points)
+
+    def _check_offers(self) -> None:
+        """Hold what offers gave against their lots and uses."""
+        parts = self._outcome.offers
+        if parts or any(lot[2] == Reason.OFFER for lot in self._lots):
+            place = ("purchases", self._row[0], self._row[1])
+            Offered(place, parts, self._lines, self._lots, self._uses).check(self._found)
 
     def _multiplier(self, tier: str) -> int | None:
         for level in self._terms.programme.tiers.levels:

@@ -134,6 +134,7 @@ _CHANGED: tuple[tuple[str, str], ...] = (
     ("holds", "member_id"),
     ("payments", "member_id"),
     ("vouchers", "member_id"),
+    ("reward_orders", "member_id"),
     ("payouts", "member_id"),
     ("adjustments", "member_id"),
     ("balance_import_lines", "member_id"),

@@ -17,7 +17,7 @@ class Check(StrEnum):
     LOTS = "lots"  # each lot is as it was granted, and has left what its postings left in it
     HOLDS = "holds"  # what is held is what the holds hold, and each was resolved once
     CONSERVATION = "conservation"  # what one member lost on the way to another, that one got
-    USES = "uses"  # what vouchers, payments, payouts, gifts and staff say was really posted
+    USES = "uses"  # what orders, payments, gifts, referrals, staff and the like say was posted
     PURCHASES = "purchases"  # each purchase earned what its lines earn by its version's rules
     TIERS = "tiers"  # tiers follow from the purchases
     CHALLENGES = "challenges"  # so do challenges, runs and totals

@@ -14,6 +14,7 @@ from server import clock
 from server.audit import models, queries
 from server.audit.batches import Batch, walked
 from server.audit.holding import check_holds, check_lots
+from server.audit.incentives import check_incentives
 from server.audit.purchases import check_purchases
 from server.audit.rules import Check, Findings, Problem, Report
 from server.audit.standing import check_cashback, check_challenges, check_tiers
@@ -70,6 +71,7 @@ async def audit_members(member_ids: Collection[int], found: Findings) -> None:
         await check_lots(batch)
         await check_holds(batch)
         await check_uses(batch)
+        await check_incentives(batch)
         bought = await check_purchases(batch)
         await check_tiers(batch, bought)
         await check_challenges(batch, bought)

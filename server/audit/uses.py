@@ -1,4 +1,4 @@
-"""Checking that what vouchers, payments, payouts, gifts, staff and files say was really posted."""
+"""Checking that what vouchers, orders, payments, payouts, gifts, staff and files say was posted."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -38,6 +38,7 @@ async def check_uses(batch: Batch) -> None:
             ("vouchers", _VOUCHERS),
             ("payments", _PAYMENTS),
             ("payouts", _PAYOUTS),
+            ("reward_orders", "id, member_id, points, status"),
             ("adjustments", "id, member_id, asset, amount, status"),
             ("balance_import_lines", "id, member_id, asset, amount"),
         )
@@ -61,6 +62,11 @@ async def check_uses(batch: Batch) -> None:
         row = ("adjustments", adjustment_id, member_id)
         said = amount if status == "applied" else 0
         _same(batch, row, f"amount of what is {status}, by its postings", given, said)
+    for order_id, member_id, points, status in of_batch["reward_orders"]:
+        row = ("reward_orders", order_id, member_id)
+        taken = _net(posted, order_id, POINTS, "redeemed")
+        said = 0 if status == "cancelled" else points
+        _same(batch, row, f"points of an order that is {status}, by its postings", taken, said)
     for line_id, member_id, asset, amount in of_batch["balance_import_lines"]:
         row = ("balance_import_lines", line_id, member_id)
         _same(batch, row, "amount by its postings", -_net(posted, line_id, asset, "opened"), amount)

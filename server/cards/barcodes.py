@@ -1,8 +1,9 @@
-"""Card numbers as barcodes: small, self-contained SVG pictures that tills scan from a screen.
+"""Card numbers and codes as barcodes: small, self-contained SVG pictures that scan from a screen.
 
 One writer, zxing-cpp, knows all three symbologies.
 """
 
+import re
 from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
@@ -13,6 +14,7 @@ import zxingcpp
 from server.cards.rules import grouped_number
 
 CACHED_COUNT = 1024
+_CODE = re.compile(r"[A-Z0-9-]{1,24}")
 
 
 class Symbology(StrEnum):
@@ -51,22 +53,34 @@ def svg(number: str, symbology: Symbology) -> str:
     """
     if not (number.isascii() and number.isdigit()):
         raise ValueError("a card number has digits only")
-    drawing = _DRAWINGS[symbology]
-    rows = _modules(number, drawing)
+    return _picture(number, grouped_number(number), _DRAWINGS[symbology])
+
+
+@lru_cache(maxsize=CACHED_COUNT)
+def code_svg(code: str, symbology: Symbology) -> str:
+    """A code of capital letters, digits and hyphens as a picture, as `svg` draws a card number.
+    Raises ValueError for anything else."""
+    if not _CODE.fullmatch(code):
+        raise ValueError("a code has capital letters, digits and hyphens only")
+    return _picture(code, code, _DRAWINGS[symbology])
+
+
+def _picture(text: str, title: str, drawing: _Drawing) -> str:
+    rows = _modules(text, drawing)
     width = len(rows[0]) + 2 * drawing.quiet_columns
     height = len(rows) + 2 * drawing.quiet_rows
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         ' role="img" shape-rendering="crispEdges">'
-        f"<title>{drawing.name} {grouped_number(number)}</title>"
+        f"<title>{drawing.name} {title}</title>"
         f'<path fill="#fff" d="M0 0h{width}v{height}H0z"/>'
         f'<path fill="#000" d="{_path(rows, drawing)}"/></svg>'
     )
 
 
-def _modules(number: str, drawing: _Drawing) -> list[list[bool]]:
+def _modules(text: str, drawing: _Drawing) -> list[list[bool]]:
     """The symbol without its quiet zone, row by row, true for dark; 50 equal rows for bars."""
-    barcode = zxingcpp.create_barcode(number, drawing.format, **drawing.options)
+    barcode = zxingcpp.create_barcode(text, drawing.format, **drawing.options)
     image = barcode.to_image(scale=1, add_hrt=False, add_quiet_zones=False)
     height, width = image.shape
     pixels = bytes(memoryview(image))  # type: ignore[arg-type] # a buffer, which its hints omit

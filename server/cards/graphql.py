@@ -70,8 +70,8 @@ described(
 # ---------------------------------------------------------------- types
 
 
-@shown_to(_CARD_DATA)
-@strawberry.type(description="A card's number as a picture that a till scans.")
+@shown_to(_CARD_DATA | access(Scope.POINTS_REDEEM))
+@strawberry.type(description="A card's number, or a code, as a picture that a till scans.")
 class Barcode:
     """A barcode."""
 
@@ -81,7 +81,7 @@ class Barcode:
         "white with the margin that scanners need, so that it scans on a dark page too. It fills "
         "the frame that it is shown in and keeps its proportions."
     )
-    value: str = strawberry.field(description="What a scanner reads in it: the card's number.")
+    value: str = strawberry.field(description="What a scanner reads in it.")
 
 
 @shown_to(_CARD_DATA)

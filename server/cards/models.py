@@ -47,8 +47,8 @@ class Card(Model):
 
 COLUMNS = "id, member_id, number, status, issued_at, reported_lost_at"
 _FOUND = (
-    "SELECT c.id, COALESCE(m.merged_into, c.member_id), c.number, c.status, c.issued_at,"
-    " c.reported_lost_at FROM cards c JOIN members m ON m.id = c.member_id"
+    "SELECT c.id, COALESCE(m.merged_into, c.member_id) AS stands_for, c.number, c.status,"
+    " c.issued_at, c.reported_lost_at FROM cards c JOIN members m ON m.id = c.member_id"
 )
 
 

@@ -54,7 +54,7 @@ Found = int | DomainError
 
 
 def _view(row: sql.Row) -> CardView:
-    card_id, member_id, number, status, issued_at, reported_lost_at = row
+    card_id, member_id, number, status, issued_at, reported_lost_at = row[:6]
     return CardView(
         card_id, member_id, number, CardStatus(status), issued_at, reported_lost_at is not None
     )
@@ -328,9 +328,15 @@ async def members_of(references: Sequence[MemberReference]) -> list[Found]:
 
 class SoughtMembers:
     """Members that are referred to: `asked` may be asked together with other things, and `found`
-    makes of the answers what `members_of` tells."""
+    makes of the answers what `members_of` tells.
 
-    def __init__(self, references: Sequence[MemberReference]) -> None:
+    With `beside`, columns and the join that they need, which has `{member}` in the place of the
+    member's id, more is read with each member, which `beside` makes of the answers.
+    """
+
+    def __init__(
+        self, references: Sequence[MemberReference], *, beside: tuple[str, str] | None = None
+    ) -> None:
         self._references = references
         by_row = members.known_members(
             [one.id for one in references if one.id is not None],
@@ -342,12 +348,26 @@ class SoughtMembers:
         )
         self._asks_rows = by_row is not None
         self.asked: list[Asked] = [one for one in (by_row, self._cards.asked) if one is not None]
+        if beside is not None:
+            self.asked = [_with(beside, one) for one in self.asked]
+
+    def beside(self, answers: Sequence[Sequence[sql.Row]]) -> dict[int, sql.Row]:
+        """The columns that were read beside each member, by member; of those whose first is not
+        null."""
+        found: dict[int, sql.Row] = {}
+        for place, rows in enumerate(answers):
+            is_row = self._asks_rows and place == 0
+            for row in rows:
+                more = row[3:] if is_row else row[6:]
+                if more and more[0] is not None:
+                    found[row[2] if is_row else row[1]] = more
+        return found
 
     def found(self, answers: Sequence[Sequence[sql.Row]]) -> list[Found]:
         """The members or refusals, in the order of the references."""
         known = answers[0] if self._asks_rows else ()
         found_by: dict[int | str | None, int] = {}
-        for member_id, external_id, stands_for in known:
+        for member_id, external_id, stands_for, *_beside in known:
             found_by[member_id] = found_by[external_id] = stands_for
         found_by.pop(None, None)  # of who was found by id and has no external id
         by_card = iter(self._cards.found(answers[1 if self._asks_rows else 0 :]))
@@ -359,3 +379,13 @@ class SoughtMembers:
                 member = found_by.get(reference.external_id or reference.id)
                 found.append(member or errors.unknown_member((_step(reference),)))
         return found
+
+
+def _with(beside: tuple[str, str], asked: Asked) -> Asked:
+    columns, join = beside
+    text, values = asked
+    return (
+        f"SELECT sought.*, {columns} FROM ({text}) AS sought"  # noqa: S608 - only names and placeholders
+        f" {join.format(member='sought.stands_for')}",
+        values,
+    )

@@ -5,7 +5,7 @@ all that this module knows, so that a document's type is its only description. C
 every problem instead of stopping at the first.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from difflib import get_close_matches
 from functools import lru_cache
@@ -14,34 +14,41 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import inspect
 
+from server.definitions.errors import InvalidDefinition
 from server.errors import Path
 from server.programme.checking import MAXIMUM_PROBLEMS
-from server.programme.errors import DocumentProblem, InvalidDocument, shown_value
-
-Relations = Callable[[Any], Iterable[tuple[Path, str]]]
-"""Compares values with each other: yields the path of each misfit, and what would be accepted."""
+from server.programme.errors import DocumentProblem, shown_value
 
 
 @lru_cache(256)
-def _shape(type_: Any) -> inspect.Type:
+def shape_of(type_: Any) -> inspect.Type:
+    """What a document of the type may hold."""
     return inspect.type_info(type_)
 
 
 def checked(plain: object, type_: type, problems: Iterable[DocumentProblem] = ()) -> Any:
-    """The value of the type that the plain data describes. Raises InvalidDocument, with everything
+    """The value of the type that the plain data describes. Raises InvalidDefinition, with all
     that does not fit, at most 100 places."""
     checker = _Checker(list(problems))
-    checker.check(_shape(type_), plain, ())
+    checker.check(shape_of(type_), plain, ())
     if checker.problems:
-        raise InvalidDocument(tuple(checker.problems[:MAXIMUM_PROBLEMS]))
+        raise InvalidDefinition(tuple(checker.problems[:MAXIMUM_PROBLEMS]))
     try:
         return msgspec.convert(plain, type_)
     except msgspec.ValidationError as error:  # what the checker does not know of
-        raise InvalidDocument((DocumentProblem((), shown_value(plain), str(error)),)) from None
+        problem = DocumentProblem((), shown_value(plain), str(error))
+        raise InvalidDefinition((problem,)) from None
 
 
 def related(plain: object, misfits: Iterable[tuple[Path, str]]) -> None:
-    """Raise InvalidDocument if there are misfits: places in `plain`, and what is accepted there."""
+    """Raise InvalidDefinition if there are misfits: places in `plain`, and what is accepted."""
+    problems = told(plain, misfits)
+    if problems:
+        raise InvalidDefinition(tuple(problems[:MAXIMUM_PROBLEMS]))
+
+
+def told(plain: object, misfits: Iterable[tuple[Path, str]]) -> list[DocumentProblem]:
+    """The misfits with what stands in their places."""
     problems = []
     for path, accepted in misfits:
         value: Any = plain
@@ -52,8 +59,7 @@ def related(plain: object, misfits: Iterable[tuple[Path, str]]) -> None:
             problems.append(DocumentProblem(path, None, accepted))
         else:
             problems.append(DocumentProblem(path, shown_value(value), accepted))
-    if problems:
-        raise InvalidDocument(tuple(problems[:MAXIMUM_PROBLEMS]))
+    return problems
 
 
 class _Checker:
@@ -115,6 +121,8 @@ class _Checker:
             return
         known = {field.encode_name: field for field in shape.fields}
         tag = {shape.tag_field} if shape.tag_field else set()
+        if shape.tag_field in value and value[shape.tag_field] != shape.tag:
+            self._add((*path, str(shape.tag_field)), value[shape.tag_field], str(shape.tag))
         for name, field in known.items():
             if name in value:
                 self.check(field.type, value[name], (*path, name))
@@ -165,6 +173,7 @@ _ITEMS = (
     inspect.SetType,
     inspect.FrozenSetType,
 )
+"""Lists; a tuple of a fixed length is left to msgspec."""
 
 
 def _is_counted(shape: Any, length: int) -> bool:
@@ -200,7 +209,8 @@ def _is_printable(text: str) -> bool:
 def _python_type(shape: inspect.Type) -> Any:
     """The type again, with its bounds, for msgspec to convert to."""
     if isinstance(shape, inspect.IntType):
-        return _bounded(int, ge=shape.ge, le=shape.le, gt=shape.gt, lt=shape.lt)
+        bounds = {"ge": shape.ge, "le": shape.le, "gt": shape.gt, "lt": shape.lt}
+        return _bounded(int, **bounds, multiple_of=shape.multiple_of)
     if isinstance(shape, inspect.StrType):
         return _bounded(
             str,
@@ -212,7 +222,9 @@ def _python_type(shape: inspect.Type) -> Any:
         return Literal[tuple(shape.values)]
     if isinstance(shape, inspect.EnumType):
         return shape.cls
-    return _PLAIN[type(shape)]
+    if isinstance(shape, inspect.DateTimeType):
+        return _bounded(datetime, tz=shape.tz)
+    return _PLAIN.get(type(shape), Any)  # the whole document's conversion tells of the rest
 
 
 def _bounded(type_: type, **bounds: Any) -> Any:
@@ -225,7 +237,6 @@ _PLAIN: dict[type, Any] = {
     inspect.BoolType: bool,
     inspect.NoneType: None,
     inspect.DateType: date,
-    inspect.DateTimeType: datetime,
     inspect.TimeType: time,
     inspect.FloatType: float,
     inspect.AnyType: Any,

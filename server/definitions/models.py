@@ -112,6 +112,20 @@ async def newest(kind: str, key: str) -> sql.Row | None:
     )
 
 
+async def newest_of(kinds: Iterable[str]) -> Sequence[sql.Row]:
+    """COLUMNS of the newest version of each thing of the kinds, whatever became of it; locked."""
+    wanted = sql.padded(kinds)
+    later = (
+        "SELECT 1 FROM definition_versions AS later WHERE later.kind = definition_versions.kind"
+        " AND later.key = definition_versions.key AND later.version > definition_versions.version"
+    )
+    return await sql.fetch(
+        f"SELECT {COLUMNS} FROM definition_versions WHERE kind IN"
+        f" ({sql.placeholders(len(wanted))}) AND NOT EXISTS ({later}) ORDER BY id{_lock()}",
+        *wanted,
+    )
+
+
 async def numbered(kind: str, key: str, version: int) -> sql.Row | None:
     """COLUMNS of one version; locked."""
     return await sql.fetch_one(
@@ -151,6 +165,11 @@ async def page(
 async def add(row: sql.Row) -> None:
     """Write a new version: the values of COLUMNS."""
     await sql.execute(INSERT, *row)
+
+
+async def add_many(rows: Iterable[sql.Row]) -> None:
+    """Write new versions: the values of COLUMNS of each."""
+    await sql.execute_many(INSERT, rows)
 
 
 async def change(row: sql.Row) -> None:

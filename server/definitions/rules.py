@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -56,9 +57,23 @@ class Version(Struct, frozen=True):
         return json.loads(self.document) if self.document else None
 
 
+def version_of(row: Sequence[Any]) -> Version:
+    """The version of a row of its table."""
+    values = list(row)
+    values[6] = DefinitionStatus(values[6])
+    return Version(*values)
+
+
+def row_of(version: Version) -> tuple[Any, ...]:
+    """The row of a version."""
+    values = list(msgspec.structs.astuple(version))
+    values[6] = version.status.value
+    return tuple(values)
+
+
 def canonical(document: Any) -> str:
     """A document as JSON with sorted keys and no spaces: equal texts mean equal documents."""
-    plain = msgspec.to_builtins(document)
+    plain = msgspec.to_builtins(document, order="deterministic")  # sets have no order of their own
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -59,6 +59,7 @@ class Shelf:
         for one in sorted(versions, key=lambda one: (one.effective_at, one.version)):
             by_key.setdefault(one.key, []).append(one)
         self._by_key = by_key
+        self.ids = {one.id for each in by_key.values() for one in each}
         self._starts = sorted({one.effective_at for each in by_key.values() for one in each})
         self._live: dict[int, Live] = {}
 
@@ -77,6 +78,10 @@ class Shelf:
             if one.version == version:
                 return one
         raise NotFound("not_found", path=("version",))
+
+    def has(self, key: str, version: int) -> bool:
+        """Whether that version of the thing is here."""
+        return any(one.version == version for one in self.versions(key))
 
     def at(self, key: str, instant: Instant) -> Published | None:
         """The version that counts at the instant; None before the first and when withdrawn."""
@@ -106,17 +111,39 @@ _NOTHING = Shelf()
 class Shelves:
     """All that is published, by kind; as of `marker`."""
 
-    def __init__(self, marker: int, by_id: Mapping[int, Published]) -> None:
+    def __init__(
+        self, marker: int, by_id: Mapping[int, Published], known: "Shelves | None" = None
+    ) -> None:
         self.marker = marker
         self.by_id = by_id
         grouped: dict[str, list[Published]] = {}
         for one in by_id.values():
             grouped.setdefault(one.kind, []).append(one)
-        self._shelves = {kind: Shelf(each) for kind, each in grouped.items()}
+        before: Mapping[str, Shelf] = {} if known is None else known._shelves
+        self._shelves: dict[str, Shelf] = {
+            kind: _as_before(before.get(kind), each) or Shelf(each)
+            for kind, each in grouped.items()
+        }
+
+    @property
+    def last_start(self) -> Instant:
+        """When the last of what is scheduled takes effect; long ago if nothing was published."""
+        return max((one.effective_at for one in self.by_id.values()), default=Instant(-(2**63)))
+
+    def with_more(self, more: Iterable[Published]) -> "Shelves":
+        """The same with these published as well."""
+        return Shelves(self.marker, {**self.by_id, **{one.id: one for one in more}}, self)
 
     def of(self, kind: str) -> Shelf:
         """What of the kind is published."""
         return self._shelves.get(kind, _NOTHING)
+
+
+def _as_before(shelf: Shelf | None, versions: Sequence[Published]) -> Shelf | None:
+    """The shelf, if exactly these versions are on it: what is derived of it is kept with it."""
+    if shelf is None or shelf.ids != {one.id for one in versions}:
+        return None
+    return shelf
 
 
 _EMPTY = Shelves(-1, {})
@@ -140,7 +167,9 @@ async def shelves(marker: Sequence[Sequence[Any]] | int | None = None) -> Shelve
     rows = await models.rows_of(set(ids) - known.by_id.keys())
     read = {int(row[0]): _published(row) for row in rows if row[1] in names}
     by_id = {one: known.by_id.get(one) or read.get(one) for one in ids}
-    current = Shelves(newest, {one: found for one, found in by_id.items() if found is not None})
+    current = Shelves(
+        newest, {one: found for one, found in by_id.items() if found is not None}, known
+    )
     if not changes.has_noted(changes.PROGRAMME):  # what is not committed may never be
         _remembered[connections] = current
     return current
@@ -161,12 +190,21 @@ async def _marker(given: Sequence[Sequence[Any]] | int | None) -> int:
 
 def _published(row: Sequence[Any]) -> Published:
     version_id, kind, key, version, canonical, digest, _status, effective_at = row[:8]
-    document = None
-    if canonical:
-        document = msgspec.json.decode(canonical, type=kind_of(kind).document)
     return Published(
-        int(version_id), kind, key, version, digest, Instant(effective_at), document, canonical
+        int(version_id),
+        kind,
+        key,
+        version,
+        digest,
+        Instant(effective_at),
+        document_of(kind, canonical),
+        canonical,
     )
+
+
+def document_of(kind: str, canonical: str) -> Any:
+    """The document of a canonical text; None for one that withdraws."""
+    return msgspec.json.decode(canonical, type=kind_of(kind).document) if canonical else None
 
 
 _derived: "weakref.WeakKeyDictionary[Live, dict[Any, Any]]" = weakref.WeakKeyDictionary()

@@ -32,7 +32,7 @@ class DocumentLimits:
     fields: int = 500  # of all operations, with every fragment written out where it is spread
     aliases: int = 30
     secrets: int = 5  # attempts at something that is guarded by a secret
-    introspected: int = 60_000  # values of the schema that describes itself, estimated
+    introspected: int = 150_000  # values of the schema that describes itself, estimated
     overlaps: int = 3_000  # comparisons of fields that would stand at the same place of an answer
 
 

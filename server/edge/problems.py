@@ -28,7 +28,11 @@ described(
     ALREADY_DECIDED="It happens only once, and has been settled, cancelled or decided before.",
     LIMIT_REACHED="A limit of the programme would be exceeded.",
     NOT_ALLOWED="The programme, or the caller's role in it, does not allow it.",
+    NOT_YET_OPEN="It can be had later.",
+    NOT_IN_AUDIENCE="It is for members of other tiers or segments.",
+    QUOTE_CHANGED="The basket is not as it was quoted.",
     INVALID_PROGRAMME="The programme document has values that are not accepted.",
+    INVALID_DEFINITION="A document of an offer or the like has values that are not accepted.",
 )
 
 

@@ -57,8 +57,21 @@ def _parse_date(value: Any) -> date:
         raise GraphQLError("Date takes ISO 8601, such as 2026-01-31.") from error
 
 
+class _Shown(Decimal):
+    """A decimal that keeps how it is written, for one that is kept is written many times."""
+
+    __slots__ = ("text",)
+    text: str
+
+
 def _shown_decimal(value: Decimal) -> str:
-    return format(value, "f")
+    return value.text if type(value) is _Shown else format(value, "f")
+
+
+def _kept(value: Decimal) -> Decimal:
+    kept = _Shown(value)
+    kept.text = format(value, "f")
+    return kept
 
 
 def _parse_decimal(value: Any) -> Decimal:
@@ -141,6 +154,6 @@ class Money:
         Kept, for most amounts of a screen are 0 or of the programme; nobody changes one.
         """
         return Money(
-            amount=money.decimal_of(amount_minor, digits),
+            amount=_kept(money.decimal_of(amount_minor, digits)),
             currency_code=_CURRENCIES[currency],
         )

@@ -2,6 +2,7 @@
 
 from server import clock
 from server.enrolment import service as enrolment
+from server.enrolment.service import Invitation, Marks
 from server.errors import CredentialsRejected, InvalidInput, NotAllowed
 from server.integrations.firebase import VerifiedIdentity
 from server.members import service as members
@@ -23,13 +24,16 @@ async def sign_in(
     name: str | None,
     locale: str | None,
     time_zone: str | None,
+    referral_code: str | None,
+    marks: Marks,
 ) -> OpenedSession:
     """Open a session for whom Firebase has verified; a new member, if they are not known.
 
-    Name (if Firebase tells none), locale and time zone are for a new member. In the transaction.
-    Raises InvalidInput for what is refused of them; NotAllowed for a user who has not signed in
-    yet, and if the address has an account that they have not shown to be theirs; and
-    CredentialsRejected for the staff's addresses.
+    Name (if Firebase tells none), locale, time zone, who brought them and the marks are for a new
+    member. In the transaction. Raises InvalidInput for what is refused of them, though of the code
+    for a new member alone; NotAllowed for a user who has not signed in yet, and if the address has
+    an account that they have not shown to be theirs; and CredentialsRejected for the staff's
+    addresses.
     """
     if verified.is_anonymous:
         raise NotAllowed("firebase.anonymous", path=ID_TOKEN)
@@ -38,23 +42,27 @@ async def sign_in(
         "locale": None if locale is None else members.valid_locale(locale),
         "time_zone": None if time_zone is None else members.valid_time_zone(time_zone),
     }
+    enrolment.check_marks(marks)
+    invitation = Invitation(referral_code, marks, _address(verified))
     try:
         account_id = await members.account_of_identity(identity_of(verified))
         if account_id is None:
-            account_id = await _first_account(verified, profile)
+            account_id = await _first_account(verified, profile, invitation)
     except CredentialsRejected:
         # Told like a token that counts for nothing: whose the address is, is nobody's business.
         raise CredentialsRejected("firebase.rejected") from None
     return await members.open_session(account_id, device_name)
 
 
-async def _first_account(verified: VerifiedIdentity, profile: dict[str, str | None]) -> int:
+async def _first_account(
+    verified: VerifiedIdentity, profile: dict[str, str | None], invitation: Invitation
+) -> int:
     """The account of somebody who signs in through Firebase for the first time."""
-    identity, email = identity_of(verified), _address(verified)
+    identity, email = identity_of(verified), invitation.email
     holder = None if email is None else await members.address_holder(email)
     if holder is None:
         proven = email if verified.email_is_verified else None
-        member_id = await _enrol(verified, profile)
+        member_id = await _enrol(verified, profile, invitation)
         return await members.add_account_of_identity(member_id, identity, email=proven)
     if not verified.email_is_verified:
         raise NotAllowed("firebase.email_unverified", path=ID_TOKEN)
@@ -62,11 +70,15 @@ async def _first_account(verified: VerifiedIdentity, profile: dict[str, str | No
     return holder.account_id
 
 
-async def _enrol(verified: VerifiedIdentity, profile: dict[str, str | None]) -> int:
+async def _enrol(
+    verified: VerifiedIdentity, profile: dict[str, str | None], invitation: Invitation
+) -> int:
     now = clock.now()
     published = (await programme.rulebook()).at(now)
     name = _name(verified) or profile["name"]
-    return await enrolment.enrol(enrolment.newcomer(now, published, **{**profile, "name": name}))
+    return await enrolment.enrol(
+        enrolment.newcomer(now, published, **{**profile, "name": name}), invitation=invitation
+    )
 
 
 def _address(verified: VerifiedIdentity) -> str | None:

@@ -11,6 +11,7 @@ from server.edge.problems import problem_of
 from server.edge.refusing import RequestRefused
 from server.enrolment import firebase
 from server.enrolment.firebase_shapes import SignInWithFirebaseInput, SignInWithFirebaseResult
+from server.enrolment.service import Marks
 from server.errors import CredentialsRejected, DomainError, NotAllowed
 from server.integrations.firebase import (
     FirebaseUnavailable,
@@ -54,10 +55,14 @@ async def _sign_in(info: Info, input: SignInWithFirebaseInput) -> Any:
         "locale": input.locale,
         "time_zone": input.time_zone,
     }
+    came = {"referral_code": input.referral_code, "device_id": input.device_id}
+    marks = Marks(device=input.device_id)
 
     async def work() -> OpenedSession:
         try:
-            return await firebase.sign_in(verified, **profile)
+            return await firebase.sign_in(
+                verified, **profile, referral_code=input.referral_code, marks=marks
+            )
         except DomainError as error:
             raise error.below("input") from error
 
@@ -67,7 +72,7 @@ async def _sign_in(info: Info, input: SignInWithFirebaseInput) -> Any:
         work=work,
         result=OpenedSession,
         present=session_shown,
-        hashed=profile,  # the token is a secret, and another one may stand for the same user
+        hashed=profile | came,  # the token is a secret, and another one may stand for the same user
         whom=f"{verified.provider} {verified.subject}",
     )
 

@@ -49,6 +49,16 @@ class SignInWithFirebaseInput:
         description="A new member's time zone by its IANA name, such as Europe/London; null for "
         "the programme's.",
     )
+    referral_code: str | None = strawberry.field(
+        default=None,
+        description="The code of the member who brought a new one (`Member.referral`); null for "
+        "nobody. Of who is a member already it says nothing: for them it is not looked at.",
+    )
+    device_id: str | None = strawberry.field(
+        default=None,
+        description="What the app knows a new member's device by: 1 to 200 printable characters, "
+        "always the same on it; kept as a keyed hash alone, to see that nobody brings themselves.",
+    )
 
 
 SignInWithFirebaseResult = Annotated[

@@ -63,6 +63,18 @@ class EnrolMemberInput:
         default=None,
         description="The time zone, as an IANA name; the programme's if left out.",
     )
+    referral_code: str | None = strawberry.field(
+        default=None,
+        description="The code of the member who brought them (`Member.referral`); null for nobody.",
+    )
+    payment_fingerprint: str | None = strawberry.field(
+        default=None,
+        description="What a means of payment of theirs is known by: 1 to 200 printable characters, "
+        "always the same for it; kept as a keyed hash alone.",
+    )
+    address_fingerprint: str | None = strawberry.field(
+        default=None, description="The same of an address of theirs."
+    )
 
 
 EnrolMemberResult = Annotated[
@@ -91,7 +103,10 @@ async def _enrol_by_oneself(input: SignUpInput) -> int:
             birthday=None if input.birthday is None else input.birthday.isoformat(),
             locale=input.locale,
             time_zone=input.time_zone,
-        )
+        ),
+        invitation=service.Invitation(
+            input.referral_code, service.Marks(device=input.device_id), input.email
+        ),
     )
 
 
@@ -107,7 +122,11 @@ async def _enrol(input: EnrolMemberInput) -> Enrolled:
                 name=input.name,
                 locale=input.locale,
                 time_zone=input.time_zone,
-            )
+            ),
+            invitation=service.Invitation(
+                input.referral_code,
+                service.Marks(payment=input.payment_fingerprint, address=input.address_fingerprint),
+            ),
         )
     except DomainError as error:
         raise error.below("input") from None

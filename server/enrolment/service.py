@@ -10,8 +10,25 @@ from server.members import service as members
 from server.members.service import NewMember
 from server.money import POINTS
 from server.programme import service as programme
+from server.programme.granting import available_at, points_grant
 from server.programme.service import PublishedProgramme
+from server.referrals import service as referrals
+from server.referrals.service import Invitation, Marks, check_marks
 from server.tiers import service as tiers
+
+__all__ = [
+    "WELCOME_RULE",
+    "Invitation",
+    "Marks",
+    "available_at",
+    "check_marks",
+    "checked_newcomer",
+    "enrol",
+    "newcomer",
+    "points_grant",
+    "register",
+    "welcome",
+]
 
 WELCOME_RULE = "welcome"
 
@@ -66,47 +83,11 @@ def welcome(
     return grant
 
 
-def points_grant(
-    published: PublishedProgramme,
-    points: int,
-    at: Instant,
-    *,
-    reason: ledger.Reason,
-    rule: str,
-    reference: int | None,
-    pending_days: int = 0,
-) -> ledger.Grant:
-    """A lot of points earned at the instant under the programme's waiting and expiry times.
+async def enrol(new: NewMember, *, invitation: Invitation | None = None) -> int:
+    """Make one person a member, with everything that the programme gives at enrolment; the id.
 
-    It becomes available at the start of the local day `pending_days` later, at once for 0, and
-    expires at the start of the local day that is `expiry_days` after the day of earning.
+    With an invitation it's noted who brought them. Raises InvalidInput for a code that is nobody's.
     """
-    zone = published.programme.programme.timezone
-    day = clock.local_day(at, zone)
-    expiry = clock.LocalDay(day + published.programme.points.expiry_days)
-    return ledger.Grant(
-        asset=POINTS,
-        amount=points,
-        earned_at=at,
-        available_at=available_at(at, pending_days, zone),
-        expires_at=clock.start_of_day(expiry, zone),
-        reason=reason,
-        rule=rule,
-        programme_version=published.version,
-        reference=reference,
-    )
-
-
-def available_at(earned_at: Instant, pending_days: int, zone: str) -> Instant:
-    """The start of the local day that is `pending_days` after the day of earning; at once for 0."""
-    if pending_days == 0:
-        return earned_at
-    day = clock.LocalDay(clock.local_day(earned_at, zone) + pending_days)
-    return clock.start_of_day(day, zone)
-
-
-async def enrol(new: NewMember) -> int:
-    """Make one person a member, with everything that the programme gives at enrolment; the id."""
     at = new.enrolled_at
     book = await programme.rulebook()
     published = book.at(at)
@@ -117,6 +98,8 @@ async def enrol(new: NewMember) -> int:
         counting = await tiers.counting({}, [published], book)
         welcome(journal, counting, member_id, published, at)
         await counting.flush()
+    if invitation is not None and invitation.says_anything:
+        await referrals.come(member_id, invitation, now=at)
     return member_id
 
 

@@ -162,7 +162,7 @@ class BalanceExplanation:
 
 
 _EARNED_ON_PURCHASES = frozenset(
-    {Reason.PURCHASE, Reason.CASHBACK, Reason.CHALLENGE, Reason.STREAK}
+    {Reason.PURCHASE, Reason.CASHBACK, Reason.CHALLENGE, Reason.STREAK, Reason.OFFER}
 )
 
 

@@ -8,7 +8,8 @@ from server.clock import Instant
 from server.edge.context import Info
 from server.edge.permissions import access, query, shown_to
 from server.edge.scalars import BigInt
-from server.insights import service
+from server.insights import offers, service
+from server.insights.offers import OfferResult
 from server.insights.service import Cell, Month
 from server.principal import Scope, StaffRole
 
@@ -113,6 +114,43 @@ class RetentionCell:
     )
 
 
+@shown_to(_READERS)
+@strawberry.type(
+    description="What became of an offer, up to now. Uses that were returned or cancelled are left "
+    "out."
+)
+class OfferFigures:
+    """An offer's line in the reports."""
+
+    offer_key: str = strawberry.field(description="The offer's key.")
+    targeted_members: int | None = strawberry.field(
+        description="How many members it is for: those of its segment, or all members; null where "
+        "more than one segment decides."
+    )
+    redemptions: int = strawberry.field(
+        description="How often it was used: with coupons, if it needs one, or in baskets."
+    )
+    redeeming_members: int = strawberry.field(description="How many members used it.")
+    coupons_redeemed: int = strawberry.field(
+        description="How many different coupon codes were redeemed; 0 for an offer without any."
+    )
+    conversion_rate: Decimal | None = strawberry.field(
+        description="`redeemingMembers` / `targetedMembers`, exact, rounded to 10 decimals; null "
+        "where that is."
+    )
+
+
+def _offer_shown(result: OfferResult) -> OfferFigures:
+    return OfferFigures(
+        offer_key=result.offer,
+        targeted_members=result.targeted_members,
+        redemptions=result.redemptions,
+        redeeming_members=result.redeeming_members,
+        coupons_redeemed=result.coupons_redeemed,
+        conversion_rate=result.conversion_rate,
+    )
+
+
 def _month_name(local_month: int) -> str:
     year, month = divmod(local_month, 100)
     return f"{year:04}-{month:02}"
@@ -165,6 +203,10 @@ async def _retention(root: strawberry.Parent["Insights"]) -> list[RetentionCell]
     return [_cell_shown(cell) for cell in await service.retention(root.at)]
 
 
+async def _offers(root: strawberry.Parent["Insights"]) -> list[OfferFigures]:
+    return [_offer_shown(each) for each in await offers.offers(root.at)]
+
+
 @shown_to(_READERS)
 @strawberry.type(description="Reports on the whole programme, as of the instant of the request.")
 class Insights:
@@ -178,6 +220,9 @@ class Insights:
         resolver=_retention,
         description="A cell for each month with enrolments and each month from it on that has a "
         "purchase, in this order.",
+    )
+    offers: list[OfferFigures] = strawberry.field(
+        resolver=_offers, description="Every offer that has been published, by its key."
     )
 
 

@@ -46,7 +46,11 @@ class Reason(StrEnum):
     CHALLENGE = "challenge"  # given for a completed challenge
     STREAK = "streak"  # given for challenges completed in a row
     CASHBACK = "cashback"  # money accrued on a purchase
+    OFFER = "offer"  # points or money that an offer adds to a purchase
+    REFERRAL = "referral"  # for bringing a friend, or for being brought
+    ACTION = "action"  # for a review, a survey and the like
     REDEMPTION = "redemption"  # exchanged for a voucher
+    ORDER = "order"  # exchanged for something in the rewards catalogue
     PAYMENT = "payment"  # taken off a basket
     EXPIRY = "expiry"  # lapsed unused
     RETURN = "return"  # a grant undone, taken from the lot that it made

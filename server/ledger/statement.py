@@ -23,7 +23,10 @@ from server.storage.sql import Row
 LAST_SEQUENCE = 2**31 - 1
 _POSTINGS_READ_PER_EVENT = 3
 _GRANTS = frozenset(
-    {Reason.PURCHASE, Reason.WELCOME, Reason.CHALLENGE, Reason.STREAK, Reason.CASHBACK}
+    {
+        *(Reason.PURCHASE, Reason.WELCOME, Reason.CHALLENGE, Reason.STREAK, Reason.CASHBACK),
+        *(Reason.OFFER, Reason.REFERRAL, Reason.ACTION),
+    }
 )
 """Each of these is an event of its own."""
 _REASONS = {reason.value: reason for reason in Reason}

@@ -29,6 +29,7 @@ described(
     POINTS_REDEEM="Redeem points, and take points, cashback and vouchers as payment.",
     PAYOUTS_WRITE="Report payouts as paid or failed.",
     INSIGHTS_READ="Read the programme's reports.",
+    SETTLEMENTS_READ="Read what the key's own partner pays for and is owed.",
     SCHEMA_READ="Ask for the schema itself, as developers' tools do.",
     SIMULATE_TIME="Name the time of a request, on a server that allows it.",
 )

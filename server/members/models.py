@@ -249,7 +249,7 @@ def known_members(ids: Sequence[int], external_ids: Sequence[str]) -> Asked:
     by_text = f"external_id IN ({sql.placeholders(len(texts), len(numbers) + 1)})"
     condition = " OR ".join([by_id] * bool(numbers) + [by_text] * bool(texts))
     return (
-        "SELECT id, external_id, COALESCE(merged_into, id) FROM members"
+        "SELECT id, external_id, COALESCE(merged_into, id) AS stands_for FROM members"
         f" WHERE {condition}{kept_unmerged()}",
         (*numbers, *texts),
     )

@@ -93,6 +93,15 @@ class SignUpInput:
         default=None,
         description="What the person calls the device, at most 120 characters; null if unnamed.",
     )
+    referral_code: str | None = strawberry.field(
+        default=None,
+        description="The code of the member who brought them (`Member.referral`); null for nobody.",
+    )
+    device_id: str | None = strawberry.field(
+        default=None,
+        description="What the app knows the device by: 1 to 200 printable characters, always the "
+        "same on it; kept as a keyed hash alone, to see that nobody brings themselves.",
+    )
 
 
 @strawberry.input(description="A member or one of the staff who wants to sign in.")

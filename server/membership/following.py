@@ -9,11 +9,12 @@ Of a household everybody's points are shown to everybody: who follows one of the
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from server import clock
+from server.catalogue import service as catalogue
 from server.clock import Instant, LocalDay
 from server.integrations.live import Heard, Live, Subscriber
 from server.membership import queries
@@ -27,6 +28,14 @@ EVENTS_PER_SECOND = 200
 """Of a process, where one cause wakes all followers: a new day, a new programme, a gap."""
 RETRY_SECONDS = 1.0
 _PROGRAMME: Change = (changes.PROGRAMME, 0)
+
+
+_OF_MANY = frozenset({changes.PROGRAMME, changes.DROP})
+
+
+def _is_of_many(heard: Collection[Change]) -> bool:
+    """Whether something was announced, and nothing but what wakes many followers at once."""
+    return bool(heard) and all(topic in _OF_MANY for topic, _number in heard)
 
 
 class Delivery(Protocol):
@@ -92,11 +101,22 @@ class Following:
         topics |= {(changes.MEMBER, one) for one in members}
         topics |= {(changes.HOUSEHOLD, household_id) for household_id, _member in household}
         self._subscriber.listen_to(topics)
+        moves_at = await self._listen_to_lines(topics)
         self._standings = await standings(members)
         day_starts_at = await _next_day()
-        self._next_at = min(day_starts_at, *(one.next_at for one in self._standings.values()))
+        instants = (one.next_at for one in self._standings.values())
+        self._next_at = min(day_starts_at, moves_at, *instants)
         # Whatever was heard so far, the reading that follows sees.
         self._subscriber.drain()
+
+    async def _listen_to_lines(self, topics: set[Change]) -> Instant:
+        """Listen to the lines of drops that the member stands in as well; when time alone moves one
+        of them next."""
+        lines, moves_at = await catalogue.followed(self.member_id, clock.now())
+        if lines:
+            self._subscriber.listen_to(topics | {(changes.DROP, line_id) for line_id in lines})
+            _lines, moves_at = await catalogue.followed(self.member_id, clock.now())
+        return clock.NEVER if moves_at is None else moves_at
 
     @property
     def _members(self) -> set[int]:
@@ -105,7 +125,7 @@ class Following:
     async def _until_changed(self, last: Delivery) -> None:
         while self.member_id in self._standings:  # else whoever is shown now was not listened to
             heard = await self._heard()
-            if heard is None or heard.changes == {_PROGRAMME}:
+            if heard is None or _is_of_many(heard.changes):
                 await _pace.turn()
                 return
             if heard.changes:

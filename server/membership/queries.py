@@ -4,34 +4,19 @@ from collections.abc import Iterable, Sequence
 
 from server.clock import Instant
 from server.storage import sql
+from server.storage.changes import PROGRAMME_VERSION_ID
 
-_LATEST = "(SELECT MAX({column}) FROM {table} WHERE member_id = m.id)"
 _MARKS = (
-    "m.name, m.external_id, m.birthday, m.locale, m.time_zone, m.merged_into",
-    # Everything that has moved value, and everything that is reserved.
-    "(SELECT CAST(SUM(last_sequence) AS BIGINT) FROM ledger_accounts WHERE member_id = m.id)",
-    "(SELECT CAST(SUM(lifetime_spend_minor + change_count) AS BIGINT) FROM tier_states"
-    " WHERE member_id = m.id)",
-    _LATEST.format(column="occurred_at", table="purchases"),
-    _LATEST.format(column="id", table="purchase_returns"),
-    _LATEST.format(column="status_changed_at", table="cards"),
-    _LATEST.format(column="reported_lost_at", table="cards"),
-    "(SELECT CAST(SUM((id % 1000003) * LENGTH(status)) AS BIGINT) FROM cards"
-    " WHERE member_id = m.id)",
-    _LATEST.format(column="id", table="payments"),
-    _LATEST.format(column="cancelled_at", table="payments"),
-    _LATEST.format(column="id", table="vouchers"),
-    "(SELECT CAST(SUM(remaining_minor) AS BIGINT) FROM vouchers WHERE member_id = m.id)",
-    _LATEST.format(column="id", table="holds"),
-    _LATEST.format(column="resolved_at", table="holds"),
-    _LATEST.format(column="requested_at", table="payouts"),
-    _LATEST.format(column="decided_at", table="payouts"),
-    _LATEST.format(column="finished_at", table="payouts"),
+    # Whatever changes what a member sees moves a version on, with the change itself.
+    "(SELECT version FROM versions WHERE id = m.id)",
+    f"(SELECT version FROM versions WHERE id = {PROGRAMME_VERSION_ID})",
+    # So do the lines that they stand in, when somebody else moves.
+    "(SELECT CAST(SUM(v.version) AS BIGINT) FROM drop_places p JOIN versions v ON v.id = p.line_id"
+    " WHERE p.member_id = m.id)",
     "(SELECT CAST(SUM((other.id % 1000003) * LENGTH(other.role)) AS BIGINT)"
     " FROM household_members own JOIN household_members other"
     " ON other.household_id = own.household_id AND other.left_at IS NULL"
     " WHERE own.member_id = m.id AND own.left_at IS NULL)",
-    "(SELECT MAX(id) FROM programme_versions)",
 )
 _OPEN_LOTS = (
     "FROM ledger_accounts a JOIN lots l ON l.account_id = a.id"

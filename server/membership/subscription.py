@@ -11,7 +11,7 @@ from server.edge.permissions import MEMBER, subscription
 from server.edge.subscribing import Event
 from server.integrations.live import hub
 from server.membership.following import following
-from server.membership.graphql import Member, own_member
+from server.membership.member_type import Member, own_member
 from server.programme import service as programme
 
 

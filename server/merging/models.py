@@ -43,7 +43,21 @@ MERGE_COLUMNS = (
     "id, duplicate_id, survivor_id, moved, reason, merged_by, merged_at, undone_by, undone_at"
 )
 INSERT_MERGE = sql.insert("merges", MERGE_COLUMNS)
-MOVED_TABLES = ("purchases", "payments", "vouchers", "payouts", "adjustments")
+MOVED_TABLES = (
+    "purchases",
+    "payments",
+    "vouchers",
+    "payouts",
+    "adjustments",
+    "reward_orders",
+    "coupon_redemptions",
+    "offer_uses",
+    "baskets",
+    "referrals",
+    "referral_milestones",
+    "action_completions",
+    "survey_answers",
+)
 """The tables whose rows have an id and pass from member to member; lines and returns go with their
 purchases."""
 

@@ -14,6 +14,7 @@ from server.adjustments.rules import MAXIMUM_REASON_LENGTH, MINIMUM_REASON_LENGT
 from server.cards import rules as card_rules
 from server.cards import service as cards
 from server.cards.service import MemberReference
+from server.catalogue import service as catalogue
 from server.challenges import rebuilding as challenges
 from server.clock import NEVER, Instant
 from server.enrolment import service as enrolment
@@ -23,8 +24,10 @@ from server.merging import models
 from server.merging.moved import Debt, Moved, decoded
 from server.merging.recounting import rebuild
 from server.money import POINTS
+from server.offers import service as offers
 from server.programme import service as programme
 from server.programme.service import PublishedProgramme
+from server.segments import service as segments
 from server.storage import sql
 from server.storage.ids import new_id
 
@@ -146,7 +149,12 @@ async def merge(wish: Wish, *, by: int, now: Instant) -> Merged:
             rows={
                 table: await models.move_all(table, giver=duplicate, receiver=survivor)
                 for table in models.MOVED_TABLES
-            },
+            }
+            | {
+                "segment_members": await segments.move(giver=duplicate, receiver=survivor),
+                "offer_activations": await offers.move(giver=duplicate, receiver=survivor),
+            }
+            | await catalogue.move(giver=duplicate, receiver=survivor, now=now),
             members=followers,
             debts=debts,
             stay=stay,
@@ -290,7 +298,9 @@ async def part(merge_id: int, reason: str, *, by: int, now: Instant) -> Parted:
     assets = sorted({POINTS, *await models.assets_of([duplicate, survivor])})
     async with ledger.journal([duplicate, survivor], assets, recorded_at=now) as journal:
         values = await _move_back(journal, row, moved, assets, published)
-        await _rows_back(moved, duplicate=duplicate, survivor=survivor, merged_at=merged_at)
+        await _rows_back(
+            moved, duplicate=duplicate, survivor=survivor, merged_at=merged_at, now=now
+        )
         await models.lead([duplicate], None)
         await models.lead(moved.members, duplicate)
         if moved.stay is not None:
@@ -365,7 +375,9 @@ def _expiry(published: PublishedProgramme, asset: str, now: Instant) -> Instant:
     return rule.expires_at
 
 
-async def _rows_back(moved: Moved, *, duplicate: int, survivor: int, merged_at: Instant) -> None:
+async def _rows_back(
+    moved: Moved, *, duplicate: int, survivor: int, merged_at: Instant, now: Instant
+) -> None:
     """Move the rows back; an adjustment that was decided since stays where it was applied."""
     for table in models.MOVED_TABLES:
         ids = moved.rows.get(table, [])
@@ -373,6 +385,12 @@ async def _rows_back(moved: Moved, *, duplicate: int, survivor: int, merged_at: 
             since = await models.adjustments_decided_since(ids, merged_at)
             ids = [number for number in ids if number not in since]
         await models.move_rows(table, ids, giver=survivor, receiver=duplicate)
+    rows = moved.rows
+    await segments.move_back(rows.get("segment_members", []), giver=survivor, receiver=duplicate)
+    await offers.move_back(rows.get("offer_activations", []), giver=survivor, receiver=duplicate)
+    await catalogue.move_back(
+        rows, giver=survivor, receiver=duplicate, merged_at=merged_at, now=now
+    )
 
 
 async def page(*, before: int | None, limit: int) -> list[MergeView]:

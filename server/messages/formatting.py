@@ -4,10 +4,16 @@ import re
 from copy import copy
 from datetime import date
 from functools import lru_cache
+from itertools import chain
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_datetime_format
-from babel.numbers import NumberPattern, format_decimal, get_currency_symbol
+from babel.numbers import (
+    NumberPattern,
+    format_decimal,
+    format_percent,
+    get_currency_symbol,
+)
 
 from server.clock import Instant, LocalDay, date_of, local_datetime
 from server.money import decimal_of
@@ -18,12 +24,48 @@ def shown_number(number: int, language: str) -> str:
     return format_decimal(number, locale=_locale(language))
 
 
+def shown_share(rate_bps: int, language: str) -> str:
+    """A share in basis points as a percentage, exact: 12.5% in English."""
+    share = decimal_of(rate_bps, 4)
+    return format_percent(share, locale=_locale(language), decimal_quantization=False)
+
+
+def shown_multiple(percent: int, language: str) -> str:
+    """How many times as much a percentage is, exact: 2.5 for 250 in English."""
+    times = decimal_of(percent, 2)
+    return format_decimal(times, locale=_locale(language), decimal_quantization=False)
+
+
 def shown_money(amount_minor: int, currency: str, *, digits: int, language: str) -> str:
     """An amount in minor units with its currency, an ISO 4217 code: €12.34 in English.
 
     `digits` is how many digits the minor unit takes: 0 for yen, 3 for Tunisian dinars. All of them
     are shown, and the amount is exact.
     """
+    figures = str(abs(amount_minor)).zfill(digits + 1)
+    shape = _money_shape(
+        len(figures), amount_minor < 0, currency=currency, digits=digits, language=language
+    )
+    if len(shape) > len(figures):  # all there is between the figures, the ends included
+        return "".join(chain.from_iterable(zip(shape, figures, strict=False))) + shape[-1]
+    return _written_money(amount_minor, currency, digits=digits, language=language)
+
+
+@lru_cache(maxsize=1024)
+def _money_shape(
+    length: int, is_negative: bool, *, currency: str, digits: int, language: str
+) -> tuple[str, ...]:
+    """What stands around each of the figures of an amount of so many: the same for all of them, for
+    it goes by how many there are. Nothing, if that can't be told."""
+    sample = int("8" * length)
+    written = _written_money(
+        -sample if is_negative else sample, currency, digits=digits, language=language
+    )
+    shape = tuple(written.split("8"))
+    return shape if len(shape) == length + 1 else ()
+
+
+def _written_money(amount_minor: int, currency: str, *, digits: int, language: str) -> str:
     pattern = _money_pattern(currency, digits=digits, language=language)
     return str(
         pattern.apply(

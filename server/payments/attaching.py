@@ -13,7 +13,7 @@ from server.errors import Path
 from server.ledger import service as ledger
 from server.members import service as members
 from server.payments import errors, models, rules
-from server.payments.paying import PAYMENT_RULE
+from server.payments.paying import PAYMENT_RULE, reimbursed
 from server.payments.shapes import GivenBack, Payment, PaymentBack
 from server.programme.service import PublishedProgramme
 from server.rewards import service as rewards
@@ -125,6 +125,9 @@ async def give_back(
                 part_minor,
                 restored_by=returned_by,
                 grace_expires_at=rules.grace_expires_at(published, now),
+            )
+            journal.beside(
+                after=await reimbursed(payment, -part_minor, published.programme, now=now)
             )
             given = _added(given, back, restored)
     assert left == 0, "the caller gives back no more than the payments took off"

@@ -6,6 +6,7 @@ from server.clock import Instant
 from server.ledger import service as ledger
 from server.payments import errors, models, rules
 from server.payments.attaching import owners, restore
+from server.payments.paying import reimbursed
 from server.payments.shapes import Cancelled, Payment
 from server.programme import service as programme
 from server.storage.ids import new_id
@@ -38,6 +39,8 @@ async def cancel_payment(payment_id: int, *, partner: str | None, now: Instant) 
             restored_by=new_id(),
             grace_expires_at=rules.grace_expires_at(published, now),
         )
+        back = -payment.value_minor
+        journal.beside(after=await reimbursed(payment, back, published.programme, now=now))
     after = msgspec.structs.replace(
         payment,
         restored_amount=payment.amount,

@@ -123,7 +123,7 @@ async def settle(
             await ledger.settle(
                 journal, hold_id, charge.amount, side=ledger.Side.REDEEMED, cause=cause(payment)
             )
-    await store(payment)
+    await store(payment, rulebook)
     return Paid(payment, await _available(view.member_id, view.asset, now))
 
 

@@ -8,6 +8,7 @@ from server.clock import Instant
 from server.errors import InsufficientPoints
 from server.ledger import service as ledger
 from server.money import POINTS
+from server.partners import service as partners
 from server.payments import models, rules
 from server.payments.rules import Basket, Charge
 from server.payments.shapes import Paid, Payment
@@ -15,7 +16,7 @@ from server.programme import service as programme
 from server.programme.document import Programme
 from server.rewards import service as rewards
 from server.rewards.service import VoucherReference
-from server.storage import sql
+from server.storage.exchange import Written, execute_each
 from server.storage.ids import new_id
 
 PAYMENT_RULE = "payment"
@@ -47,7 +48,7 @@ async def pay_with_points(
         charge = rules.points_charge(points, basket, rulebook, available=available)
         payment = made(member, "points", charge, rulebook, partner=partner, now=now)
         await journal.spend(payers, POINTS, charge.amount, cause=cause(payment))
-    await store(payment)
+    await store(payment, rulebook)
     return Paid(payment, available - charge.amount)
 
 
@@ -74,7 +75,7 @@ async def pay_with_cashback(
         charge = rules.cashback_charge(amount_minor, basket, rulebook, available=available)
         payment = made(member, "cashback", charge, rulebook, partner=partner, now=now)
         await journal.spend(member, currency, charge.amount, cause=cause(payment))
-    await store(payment)
+    await store(payment, rulebook)
     return Paid(payment, available - charge.amount)
 
 
@@ -85,9 +86,9 @@ async def pay_with_voucher(
     basket takes; exact. The code alone says which: whoever presents it may use it.
 
     Writes; call it inside a transaction. Raises InvalidInput, NotFound, or AlreadyDecided if the
-    voucher was used in full or cancelled.
+    voucher was used in full or cancelled, or has expired.
     """
-    voucher = await rewards.usable_voucher(VoucherReference(code=code))
+    voucher = await rewards.usable_voucher(VoucherReference(code=code), now=now)
     rules.check_basket(basket, currency=voucher.currency)
     amount = rules.voucher_charge(amount_minor, basket, remaining_minor=voucher.remaining_minor)
     left = await rewards.use(voucher, amount)
@@ -109,7 +110,7 @@ async def pay_with_voucher(
         paid_at=now,
         cancelled_at=None,
     )
-    await store(payment)
+    await store(payment, (await programme.rulebook()).at(now).programme)
     return Paid(payment, left.remaining_minor)
 
 
@@ -159,7 +160,24 @@ def cause(payment: Payment) -> ledger.Cause:
     return ledger.Cause(ledger.Reason.PAYMENT, PAYMENT_RULE, payment.id)
 
 
-async def store(payment: Payment) -> None:
-    """Write the payment's row."""
+async def store(payment: Payment, rulebook: Programme) -> None:
+    """Write the payment's row, and that its value is owed to a partner whose till took it."""
     row = msgspec.structs.astuple(payment)[: len(models.PAYMENT_COLUMNS.split(", "))]
-    await sql.execute(models.INSERT_PAYMENT, *row)
+    taken = await reimbursed(payment, payment.value_minor, rulebook, now=payment.paid_at)
+    await execute_each([(models.INSERT_PAYMENT, [row]), *taken])
+
+
+async def reimbursed(
+    payment: Payment, value_minor: int, rulebook: Programme, *, now: Instant
+) -> list[Written]:
+    """What notes that so much more of the payment's value is owed to the partner whose till took
+    it; less of it, if below 0. Nothing for the operator's own tills."""
+    return await partners.redemption(
+        member_id=payment.member_id,
+        partner=payment.partner,
+        payment_id=payment.id,
+        kind=payment.kind,
+        value_minor=value_minor,
+        programme=rulebook,
+        now=now,
+    )

@@ -25,7 +25,8 @@ class CommandRefused(Exception):
     """The command can't do what was asked, and has written nothing; the message says why."""
 
 
-def _text_of(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """What stands in the file. Raises CommandRefused if it is not text in UTF-8."""
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
@@ -71,7 +72,7 @@ async def publish(file: Path, effective: str | None = None) -> str:
 
     Raises CommandRefused with everything that is wrong, having written nothing.
     """
-    document = _text_of(file)
+    document = text_of(file)
     zone = _checked(document, file).programme.programme.timezone
     effective_at = None if effective is None else _effective_at(effective, zone)
 
@@ -121,7 +122,7 @@ async def _plain(version_or_file: str) -> object:
     if version_or_file.isdecimal():
         return (await _version(int(version_or_file))).plain
     file = Path(version_or_file)
-    return _checked(_text_of(file), file).plain
+    return _checked(text_of(file), file).plain
 
 
 async def diff(a: str, b: str) -> str:

@@ -54,12 +54,13 @@ class DocumentProblem(Struct, frozen=True):
 
 
 class InvalidDocument(DomainError):
-    """A programme document is not accepted; `problems` holds everything that is wrong with it."""
+    """A document is not accepted; `problems` holds everything that is wrong with it."""
 
     code: ClassVar[ProblemCode] = ProblemCode.INVALID_PROGRAMME
+    why: ClassVar[str] = "programme.invalid"
 
     def __init__(self, problems: tuple[DocumentProblem, ...], *, path: Path = ()) -> None:
-        super().__init__("programme.invalid", path=path, count=len(problems))
+        super().__init__(self.why, path=path, count=len(problems))
         self.problems = problems
 
     @property

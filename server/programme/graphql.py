@@ -189,9 +189,9 @@ class PublishProgrammeInput:
     document: str = strawberry.field(
         description="The whole programme as a YAML document of at most 256 KiB. All keys are "
         "required, except `tier_rates_basis_points` and `caps` in `cashback`, and the sections "
-        "`returns`, `paying_with_points`, `holds`, `transfers`, `households`, `payouts` and "
-        "`adjustments` with everything in them: what they leave out has a default, which the "
-        "type Programme shows."
+        "`returns`, `paying_with_points`, `holds`, `transfers`, `households`, `payouts`, "
+        "`adjustments` and `approvals` with everything in them: what they leave out has a default, "
+        "which the type Programme shows."
     )
     effective_at: Instant | None = strawberry.field(
         default=None,

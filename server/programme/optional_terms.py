@@ -200,6 +200,17 @@ class AdjustmentTerms:
     )
 
 
+@shown_to(EVERYONE)
+@strawberry.type(description="Which things that the shop publishes need a second person.")
+class ApprovalTerms:
+    """The terms of approvals."""
+
+    second_person_above_budget: Money = strawberry.field(
+        description="What may cost more than this, or has no limit, needs a second person; what "
+        "may cost exactly as much doesn't."
+    )
+
+
 def tier_rates(rules: document.Programme) -> list[TierCashbackRate]:
     """The rate of each tier, lowest first."""
     return [
@@ -279,4 +290,11 @@ def adjustments(rules: document.Programme, money: Pricing) -> AdjustmentTerms:
     return AdjustmentTerms(
         second_person_above_points=rules.adjustments.second_person_above_points,
         second_person_above=money(rules.adjustments.second_person_above_minor),
+    )
+
+
+def approvals(rules: document.Programme, money: Pricing) -> ApprovalTerms:
+    """The terms of approvals."""
+    return ApprovalTerms(
+        second_person_above_budget=money(rules.approvals.second_person_above_budget_minor)
     )

@@ -22,6 +22,8 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
 _FRACTION = re.compile(r"[-+]?(?=.*[.eE])(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_HEX = "[0-9a-fA-F]{2}"
+_PAIR = re.compile(rf"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]{_HEX})\\u([dD][c-fC-F]{_HEX})")
 _NAMED: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -42,7 +44,7 @@ def plain_data(
     """
     _refuse_size(text, maximum_bytes)
     try:
-        return _Reader(yaml.parse(text, Loader=_LOADER)).document()
+        return _Reader(yaml.parse(_as_yaml(text), Loader=_LOADER)).document()
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the text"
@@ -59,13 +61,24 @@ def _refuse_size(text: str, maximum_bytes: int) -> None:
         raise _unreadable((), f"{size} bytes", f"a document of at most {maximum_bytes} bytes")
 
 
+def _as_yaml(text: str) -> str:
+    """The text itself, or if it is JSON the same without the escapes of JSON that YAML lacks:
+    pairs of surrogates, for what lies beyond the first 65,536 characters."""
+    return _PAIR.sub(_joined, text) if text.lstrip().startswith("{") else text
+
+
+def _joined(pair: re.Match[str]) -> str:
+    high, low = int(pair[2], 16), int(pair[3], 16)
+    return f"{pair[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+
 def _unreadable(path: Path, value: object, accepted: str) -> InvalidDocument:
     return InvalidDocument((DocumentProblem(path, shown_value(value), accepted),))
 
 
-def _scalar(event: yaml.ScalarEvent) -> object:
-    value: str = event.value
-    if not event.implicit[0]:  # in quotes, or a block of text
+def scalar(value: str, *, is_quoted: bool) -> object:
+    """What a scalar stands for; in quotes, or as a block of text, it is text."""
+    if is_quoted:
         return value
     if value in _NAMED:
         return _NAMED[value]
@@ -96,7 +109,7 @@ class _Reader:
     def value(self, event: Any, path: Path) -> object:
         self.refuse_cleverness(event, path)
         if isinstance(event, yaml.ScalarEvent):
-            return _scalar(event)
+            return scalar(event.value, is_quoted=not event.implicit[0])
         if isinstance(event, yaml.SequenceStartEvent):
             return self.items(path)
         return self.mapping(path)

@@ -325,6 +325,7 @@ _optional_sections = {
     "adjustments": Section(
         {}, optional={"second_person_above_points": _points, "second_person_above_minor": _money}
     ),
+    "approvals": Section({}, optional={"second_person_above_budget_minor": _money}),
 }
 
 DOCUMENT = Section(

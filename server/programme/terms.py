@@ -11,6 +11,7 @@ from server.edge.scalars import CurrencyCode, Money
 from server.programme import document, optional_terms
 from server.programme.optional_terms import (
     AdjustmentTerms,
+    ApprovalTerms,
     CashbackCapTerms,
     HoldTerms,
     HouseholdTerms,
@@ -239,6 +240,9 @@ class Programme(Node):
     adjustments: AdjustmentTerms = strawberry.field(
         description="Which corrections of balances by staff need a second person."
     )
+    approvals: ApprovalTerms = strawberry.field(
+        description="Which offers and the like need a second person before they count."
+    )
 
 
 def programme_shown(published: PublishedProgramme) -> Programme:
@@ -286,6 +290,7 @@ def programme_shown(published: PublishedProgramme) -> Programme:
         households=optional_terms.households(rules),
         payouts=optional_terms.payouts(rules, money),
         adjustments=optional_terms.adjustments(rules, money),
+        approvals=optional_terms.approvals(rules, money),
     )
 
 

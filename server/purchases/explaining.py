@@ -14,10 +14,12 @@ from server.ledger import service as ledger
 from server.money import PERCENT_PER_UNIT, split_in_proportion
 from server.programme.document import Programme
 from server.programme.service import PublishedProgramme, Rulebook
+from server.purchases.keeping import OfferKept, offer_kept
 from server.purchases.outcomes import EarnedRule
 from server.purchases.reversal import LineState, amounts_left, cashback_kept, points_kept
 from server.purchases.rules import Amounts
 from server.purchases.stored import StoredPurchase, lines_of
+from server.purchases.withdrawing import REWARDS
 
 
 class LineRule(StrEnum):
@@ -85,6 +87,14 @@ class ExplainedChallenge(msgspec.Struct, frozen=True):
     target: int
 
 
+class ExplainedOffer(msgspec.Struct, frozen=True):
+    """What an offer did for a purchase, as far as it is not returned."""
+
+    offer: str
+    version: int
+    kept: OfferKept
+
+
 class PurchaseExplanation(msgspec.Struct, frozen=True):
     """Why a purchase earned what it did. Money is in minor units of `currency`."""
 
@@ -96,6 +106,7 @@ class PurchaseExplanation(msgspec.Struct, frozen=True):
     capped_minor: int
     lines: tuple[ExplainedLine, ...]
     challenges: tuple[ExplainedChallenge, ...]
+    offers: tuple[ExplainedOffer, ...] = ()
 
 
 async def explain(purchases: Sequence[StoredPurchase], book: Rulebook) -> list[PurchaseExplanation]:
@@ -143,11 +154,19 @@ def _explained(
             ExplainedChallenge(
                 challenge=one.key,
                 why=_why(one, purchase, amounts, granted),
-                points=sum(each.amount - each.undone for each in granted if each.rule == one.key),
+                points=sum(
+                    each.amount - each.undone
+                    for each in granted
+                    if each.rule == one.key and each.reason in REWARDS
+                ),
                 progress=one.progress,
                 target=one.target,
             )
             for one in progress
+        ),
+        offers=tuple(
+            ExplainedOffer(part.offer, part.version, offer_kept(part, states))
+            for part in purchase.outcome.offers
         ),
     )
 

@@ -100,6 +100,19 @@ class ChallengeExplanation:
 
 
 @shown_to(PURCHASE_DATA)
+@strawberry.type(description="What an offer did for a purchase, returns taken off.")
+class OfferExplanation:
+    """An offer."""
+
+    offer: str = strawberry.field(description="The offer's key.")
+    version: int = strawberry.field(description="The version of the offer that applied.")
+    discount: Money = strawberry.field(description="What it took off the lines.")
+    points: int = strawberry.field(description="The points that it gave.")
+    cashback: Money = strawberry.field(description="The cashback that it gave.")
+    text: str = strawberry.field(description="The same in words for the member.")
+
+
+@shown_to(PURCHASE_DATA)
 @strawberry.type(
     description="Why a purchase earned what it did, by the rules of its own time and with returns "
     "taken off."
@@ -117,6 +130,9 @@ class PurchaseExplanation:
     lines: list[LineExplanation] = strawberry.field(description="The lines, in their order.")
     challenges: list[ChallengeExplanation] = strawberry.field(
         description="The programme's challenges, in their order."
+    )
+    offers: list[OfferExplanation] = strawberry.field(
+        description="The offers that applied, by key, if it is a basket that was quoted."
     )
 
 
@@ -165,6 +181,36 @@ def shown_explanation(found: explaining.PurchaseExplanation, language: str) -> P
             for line in found.lines
         ],
         challenges=[_shown_challenge(one, language) for one in found.challenges],
+        offers=[_shown_offer(one, found, language) for one in found.offers],
+    )
+
+
+def _shown_offer(
+    one: explaining.ExplainedOffer, found: explaining.PurchaseExplanation, language: str
+) -> OfferExplanation:
+    outcome, kept = found.purchase.outcome, one.kept
+    currency, digits = outcome.currency, outcome.digits
+    given = [
+        shown_money(kept.discount_minor, currency, digits=digits, language=language)
+        if kept.discount_minor
+        else "",
+        messages.text("explain.points", language, points=kept.points) if kept.points else "",
+        shown_money(kept.cashback_minor, currency, digits=digits, language=language)
+        if kept.cashback_minor
+        else "",
+    ]
+    text = [
+        messages.text(f"explain.offer.{what}", language, offer=one.offer, amount=amount)
+        for what, amount in zip(("discount", "points", "cashback"), given, strict=True)
+        if amount
+    ]
+    return OfferExplanation(
+        offer=one.offer,
+        version=one.version,
+        discount=Money.of(kept.discount_minor, currency, digits),
+        points=kept.points,
+        cashback=Money.of(kept.cashback_minor, currency, digits),
+        text=" ".join(text) or messages.text("explain.offer.nothing", language, offer=one.offer),
     )
 
 

@@ -43,6 +43,7 @@ described(
     WELCOME="Enrolment.",
     CHALLENGE="A completed challenge.",
     STREAK="A challenge completed in enough periods in a row.",
+    OFFER="An offer of the shop, which a quoted basket got.",
 )
 
 
@@ -62,18 +63,41 @@ class EarnedPoints:
     challenge: str | None = strawberry.field(
         description="The key of the challenge, for CHALLENGE and STREAK; null otherwise."
     )
+    offer: str | None = strawberry.field(
+        description="The key of the offer, for OFFER; null otherwise."
+    )
     available_at: Instant = strawberry.field(description="From when on they can be spent.")
     expires_at: Instant = strawberry.field(description="When they lapse if not spent before.")
 
 
 @shown_to(PURCHASE_DATA)
-@strawberry.type(description="Cashback of a purchase.")
+@strawberry.type(
+    description="Cashback of a purchase by the programme's own rule; what offers add to it stands "
+    "with them, and no cap of the programme counts it."
+)
 class CashbackAccrued:
     """Cashback of one purchase."""
 
     accrued: Money = strawberry.field(description="What it brought.")
     cut_by_cap: Money = strawberry.field(description="What the monthly cap cut off.")
     available_at: Instant = strawberry.field(description="From when on it can be used.")
+
+
+@shown_to(PURCHASE_DATA)
+@strawberry.type(description="What an offer did for a purchase, before any return of it.")
+class OfferReward:
+    """One offer's part."""
+
+    offer: str = strawberry.field(description="The offer's key.")
+    version: int = strawberry.field(description="The version of the offer that applied.")
+    discount: Money = strawberry.field(
+        description="What it took off the lines; a part of their coupons."
+    )
+    shipping_discount: Money = strawberry.field(description="What it took off the delivery.")
+    points: int = strawberry.field(description="The points that it gave; they stand in `earned`.")
+    cashback: Money = strawberry.field(
+        description="The cashback that it gave, usable from when `cashback.availableAt` says."
+    )
 
 
 @shown_to(_TILLS)
@@ -142,6 +166,11 @@ class RecordedPurchase:
         """Its cashback."""
         return shown_cashback(self.outcome)
 
+    @computed(description="What offers did for it, if it is a basket that was quoted; by key.")
+    def offers(self) -> list[OfferReward]:
+        """Its offers."""
+        return shown_offers(self.outcome)
+
     @computed(description="The tier that applied to the purchase.")
     def tier_before(self) -> str:
         """The tier before it."""
@@ -160,6 +189,7 @@ def shown_earned(outcome: Outcome) -> list[EarnedPoints]:
             rule=one.rule,
             points=one.points,
             challenge=one.challenge,
+            offer=one.offer,
             available_at=one.available_at,
             expires_at=one.expires_at,
         )
@@ -175,6 +205,21 @@ def shown_cashback(outcome: Outcome) -> CashbackAccrued:
         cut_by_cap=_money(outcome, accrued.capped_minor),
         available_at=accrued.available_at,
     )
+
+
+def shown_offers(outcome: Outcome) -> list[OfferReward]:
+    """What offers did, as the schema shows it."""
+    return [
+        OfferReward(
+            offer=part.offer,
+            version=part.version,
+            discount=_money(outcome, part.discount_total_minor),
+            shipping_discount=_money(outcome, part.shipping_minor),
+            points=part.points_total,
+            cashback=_money(outcome, part.cashback_total_minor),
+        )
+        for part in outcome.offers
+    ]
 
 
 def _money(outcome: Outcome, amount_minor: int) -> Money:

@@ -18,27 +18,61 @@ class EarnedRule(StrEnum):
     WELCOME = "WELCOME"  # enrolment
     CHALLENGE = "CHALLENGE"  # a completed challenge
     STREAK = "STREAK"  # a challenge completed in enough periods in a row
+    OFFER = "OFFER"  # an offer of the shop
 
 
-class EarnedPoints(msgspec.Struct, frozen=True):
-    """Points that one rule gave; `challenge` names the challenge of a CHALLENGE or STREAK."""
+Shares = tuple[tuple[int, int], ...]
+"""What falls on the lines of a basket: a line's number, from 0, and an amount above 0."""
+
+
+class OfferPart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one offer does for a basket: what it takes off the lines, which is a part of their
+    coupons, what it gives beside what they earn anyway, and what it takes off the delivery."""
+
+    offer: str
+    version: int
+    discounts_minor: Shares = ()
+    points: Shares = ()
+    cashback_minor: Shares = ()
+    shipping_minor: int = 0
+
+    @property
+    def discount_total_minor(self) -> int:
+        """What it takes off all lines."""
+        return sum([amount for _number, amount in self.discounts_minor])
+
+    @property
+    def points_total(self) -> int:
+        """All points that it gives."""
+        return sum([amount for _number, amount in self.points])
+
+    @property
+    def cashback_total_minor(self) -> int:
+        """All cashback that it gives."""
+        return sum([amount for _number, amount in self.cashback_minor])
+
+
+class EarnedPoints(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Points that one rule gave; `challenge` names the challenge of a CHALLENGE or STREAK, `offer`
+    that of an OFFER."""
 
     rule: EarnedRule
     points: int
     challenge: str | None
     available_at: Instant
     expires_at: Instant
+    offer: str | None = None
 
 
 class CashbackAccrued(msgspec.Struct, frozen=True):
-    """Cashback of one purchase, in minor units."""
+    """Cashback of one purchase by the programme's own rule, in minor units."""
 
     accrued_minor: int
     capped_minor: int
     available_at: Instant
 
 
-class RecordedPurchase(msgspec.Struct, frozen=True, tag="recorded"):
+class RecordedPurchase(msgspec.Struct, frozen=True, omit_defaults=True, tag="recorded"):
     """What a purchase did, as it was first answered. Money is in minor units of `currency`, of
     which a major unit has 10**`digits`."""
 
@@ -57,13 +91,17 @@ class RecordedPurchase(msgspec.Struct, frozen=True, tag="recorded"):
     tier_before: str
     tier_after: str
     paid_minor: int = 0  # what value took off the basket
+    offers: tuple[OfferPart, ...] = ()  # of a basket that was quoted
+    referral_id: int = 0  # that it counts for; what it gave is not the purchase's own
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A purchase and whether to enrol its member if the external id is unknown."""
+    """A purchase, whether to enrol its member if the external id is unknown, and what offers do for
+    it: what they take off stands in the lines' coupons already."""
 
     draft: Draft
     enrol_if_unknown: bool
+    offers: tuple[OfferPart, ...] = ()
 
 
 class Sent(msgspec.Struct, frozen=True):

@@ -22,8 +22,10 @@ from server.purchases.explanation_types import PurchaseExplanation, shown_explan
 from server.purchases.graphql import (
     CashbackAccrued,
     EarnedPoints,
+    OfferReward,
     shown_cashback,
     shown_earned,
+    shown_offers,
 )
 from server.purchases.return_type import ReturnedPurchase, shown_return
 from server.purchases.service import (
@@ -98,6 +100,9 @@ class Purchase(Node):
     points: int = strawberry.field(description="All points that it brought at first.")
     earned: list[EarnedPoints] = strawberry.field(description="Those points by rule.")
     cashback: CashbackAccrued = strawberry.field(description="The cashback it brought at first.")
+    offers: list[OfferReward] = strawberry.field(
+        description="What offers did for it at first, if it is a basket that was quoted; by key."
+    )
     tier_before: str = strawberry.field(description="The tier that applied to it.")
     number: strawberry.Private[int]
     currency: strawberry.Private[str]
@@ -227,6 +232,7 @@ def shown_purchase(purchase: StoredPurchase) -> Purchase:
         points=outcome.points,
         earned=shown_earned(outcome),
         cashback=shown_cashback(outcome),
+        offers=shown_offers(outcome),
         tier_before=outcome.tier_before,
         number=purchase.id,
         currency=purchase.currency,

@@ -8,10 +8,10 @@ in memory in the order given, and written in one exchange.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from server.cards import service as cards
-from server.cashback import service as cashback
-from server.challenges import service as challenges
-from server.clock import Instant, LocalDay
+from server.clock import Instant
 from server.enrolment import service as enrolment
 from server.errors import DomainError, ExternalIdConflict, NotFound
 from server.ledger import service as ledger
@@ -22,10 +22,10 @@ from server.programme.service import PublishedProgramme
 from server.purchases import models, paying, rules
 from server.purchases.accepted import Accepted
 from server.purchases.outcomes import EarnedPoints, EarnedRule, RecordedPurchase, Sent, decoded
-from server.purchases.rewarding import Rewarding, earned_by
+from server.purchases.rewarding import Rewarding, earned_by, opened
+from server.referrals import service as referrals
 from server.storage import sql
 from server.storage.exchange import Asked, Companion, Written, execute_each, fetch_each
-from server.tiers import service as tiers
 
 Answer = RecordedPurchase | DomainError
 _External = tuple[str, str]
@@ -45,6 +45,7 @@ class Recording:
         self._left: list[int] = []
         self._hashes: dict[int, str] = {}
         self._first_of: dict[_External, int] = {}
+        self._brought: dict[int, sql.Row] = {}
         self._welcomed: dict[int, tuple[PublishedProgramme, Instant]] = {}
         self._purchases: list[sql.Row] = []
         self._lines: list[sql.Row] = []
@@ -52,7 +53,9 @@ class Recording:
     async def answers(self) -> list[Answer | None]:
         """Record the batch; an answer for each purchase, in order, None only for those that the
         companion did not leave."""
-        sought = cards.SoughtMembers([each.submission.draft.member for each in self._sent])
+        sought = cards.SoughtMembers(
+            [each.submission.draft.member for each in self._sent], beside=referrals.OPEN_BESIDE
+        )
         book, members = await self._look_up(sought)
         accepted = await self._find_members(self._check(book), members)
         if accepted:
@@ -95,7 +98,10 @@ class Recording:
         for position in self._left:
             self._hashes[position] = rules.content_hash(self._sent[position].submission.draft)
         self._answer_repetitions([row for _ in recorded for row in next(found)])
-        return await programme.rulebook(next(found)), sought.found(list(found))
+        book = await programme.rulebook(next(found))
+        rest = list(found)
+        self._brought = sought.beside(rest)
+        return book, sought.found(rest)
 
     def _recorded_asked(self) -> list[Asked]:
         """What asks which of the purchases were recorded before; one question for each partner."""
@@ -191,8 +197,13 @@ class Recording:
         """Lock the members, read what the rules need, reckon each purchase, write everything."""
         assets = {each.terms.currency for each in accepted} | {POINTS}
         members = {each.member_id for each in accepted}
-        async with ledger.journal(members, sorted(assets), recorded_at=self._now) as journal:
-            rewarding = await self._open(accepted, book, journal)
+        brought = [self._brought[one] for one in sorted(members & self._brought.keys())]
+        inviters = {inviter_id for _id, inviter_id in brought}
+        async with ledger.journal(
+            members | inviters, sorted(assets), recorded_at=self._now
+        ) as journal:
+            rewarding = await opened(accepted, book, journal)
+            referring = await referrals.opened(journal, {one[0]: one[1] for one in brought})
             payments = await paying.looked_up(accepted)
             for each in accepted:
                 try:
@@ -203,7 +214,8 @@ class Recording:
                 except DomainError as error:
                     self._answers[each.position] = error
                     continue
-                outcome = rewarding.reward(each, *self._welcome(rewarding, each))
+                outcome = rewarding.reward(each, *self._welcome(journal, rewarding, each))
+                outcome = _referred(referring, each, outcome)
                 self._answers[each.position] = outcome
                 self._keep(each, outcome)
                 payments.attach(each, outcome.purchase_id)
@@ -212,39 +224,18 @@ class Recording:
                     (models.INSERT_PURCHASE, self._purchases),
                     (models.INSERT_LINE, self._lines),
                 ],
-                after=[*rewarding.writes(), *self._settle()],
+                after=[*rewarding.writes(), *referring.writes(), *self._settle()],
             )
         await payments.flush()
 
-    async def _open(
-        self, accepted: list[Accepted], book: programme.Rulebook, journal: ledger.Journal
-    ) -> Rewarding:
-        """Everything that the rules need to know of the locked members, in one exchange."""
-        days: dict[int, list[LocalDay]] = {}
-        for each in accepted:
-            days.setdefault(each.member_id, []).append(each.day)
-        on = {each.day for each in accepted}
-        versions = {each.published.version: each.published for each in accepted}.values()
-        opening = cashback.Opening(days, on, [one.programme for one in versions])
-        months = len(opening.asked)
-        states, *found = await fetch_each(
-            [tiers.states_asked(days), *opening.asked, *challenges.counting_asked(days, on)]
-        )
-        return Rewarding(
-            journal=journal,
-            levels=await tiers.counting(days, versions, book, states=states),
-            accruing=opening.opened(found[:months]),
-            progress=challenges.counting(found[months:]),
-        )
-
-    def _welcome(self, rewarding: Rewarding, each: Accepted) -> tuple[bool, list[EarnedPoints]]:
+    def _welcome(
+        self, journal: ledger.Journal, rewarding: Rewarding, each: Accepted
+    ) -> tuple[bool, list[EarnedPoints]]:
         """Whether the purchase enrols its member, and the welcome points that it then earns."""
         if each.member_id not in self._welcomed:
             return False, []
         published, at = self._welcomed.pop(each.member_id)
-        grant = enrolment.welcome(
-            rewarding.journal, rewarding.levels, each.member_id, published, at
-        )
+        grant = enrolment.welcome(journal, rewarding.levels, each.member_id, published, at)
         return True, [earned_by(EarnedRule.WELCOME, grant)] if grant else []
 
     def _keep(self, each: Accepted, outcome: RecordedPurchase) -> None:
@@ -253,11 +244,31 @@ class Recording:
         self._lines += each.line_rows(outcome.purchase_id)
 
 
+def _referred(
+    referring: referrals.Rewarding, each: Accepted, outcome: RecordedPurchase
+) -> RecordedPurchase:
+    """The outcome with the referral that the purchase counts for, if there is one."""
+    bought = referrals.Bought(
+        outcome.purchase_id,
+        each.submission.draft.occurred_at,
+        each.day,
+        outcome.eligible_minor,
+        each.published,
+    )
+    referral_id = referring.count(each.member_id, bought)
+    if referral_id is None:
+        return outcome
+    return msgspec.structs.replace(outcome, referral_id=referral_id)
+
+
 def _check_room(journal: ledger.Journal, each: Accepted) -> None:
     """Raise InvalidInput, before anything is counted, if an account can't hold what is earned."""
     programme_then = each.published.programme
     points = rules.highest_points(each.amounts, programme_then)
     cashback_minor = rules.highest_cashback_minor(each.amounts, programme_then)
+    for part in each.submission.offers:
+        points += part.points_total
+        cashback_minor += part.cashback_total_minor
     try:
         journal.check_room(each.member_id, POINTS, points)
         journal.check_room(each.member_id, each.terms.currency, cashback_minor)

@@ -42,6 +42,7 @@ class ReversedPoints(msgspec.Struct, frozen=True):
     rule: EarnedRule
     points: int
     challenge: str | None = None
+    offer: str | None = None
 
 
 class WithdrawnChallenge(msgspec.Struct, frozen=True):
@@ -91,6 +92,7 @@ class ReturnedPurchase(msgspec.Struct, frozen=True):
     withdrawn: tuple[WithdrawnChallenge, ...]
     points_available_after: int = 0
     cashback_available_after_minor: int = 0
+    referral_taken: Undone = Undone()  # of a referral's rewards, from both and in all assets
 
 
 def return_hash(draft: ReturnDraft, purchase_id: int) -> str:

@@ -49,6 +49,9 @@ class ReversedPoints:
     challenge: str | None = strawberry.field(
         description="The key of the challenge, for CHALLENGE and STREAK; null otherwise."
     )
+    offer: str | None = strawberry.field(
+        description="The key of the offer, for OFFER; null otherwise."
+    )
 
 
 @shown_to(PURCHASE_DATA)
@@ -177,7 +180,9 @@ def shown_return(outcome: service.ReturnedPurchase) -> ReturnedPurchase:
             money_refund=money(refund.money_minor),
         ),
         reversed=[
-            ReversedPoints(rule=one.rule, points=one.points, challenge=one.challenge)
+            ReversedPoints(
+                rule=one.rule, points=one.points, challenge=one.challenge, offer=one.offer
+            )
             for one in outcome.reversed
         ],
         points_taken=_shown_points(outcome.points_taken),

@@ -20,7 +20,8 @@ from server.money import POINTS
 from server.payments import service as payments
 from server.programme import service as programme
 from server.programme.service import Rulebook
-from server.purchases import queries, reversal, rules
+from server.purchases import funding, queries, reversal, rules
+from server.purchases.keeping import give_back, inviters_of, undo_offers, undo_referral
 from server.purchases.outcomes import EarnedRule
 from server.purchases.return_outcomes import (
     Refund,
@@ -148,8 +149,9 @@ class _Returning:
         member_id, currency = self._purchase.member_id, self._purchase.currency
         family = {member_id, *await queries.duplicates_of(member_id)}
         owners = await payments.paid_by(self._purchase.id) if self._purchase.paid_minor else set()
+        inviters = await inviters_of(self._purchase)
         async with ledger.journal(
-            family | owners, [POINTS, currency], recorded_at=self._now
+            family | owners | inviters, [POINTS, currency], recorded_at=self._now
         ) as journal:
             await self._read_again(member_id)
             first = await _first_answer(self._draft, self._purchase.partner, self._hash)
@@ -197,12 +199,25 @@ class _Returning:
             undoing, grants, ledger.Reason.PURCHASE, POINTS, points.total
         )
         cashback_taken = await self._undo_cashback(undoing, grants, was, left)
+        offers = await undo_offers(
+            undoing, grants, self._purchase.outcome, lines.before, lines.after
+        )
+        referral_taken = await undo_referral(undoing, self._purchase, left.eligible_minor)
         spend_minor = was.eligible_minor - left.eligible_minor
         levels = await self._uncount(spend_minor)
         withdrawal = await withdraw(
             undoing, self._purchase, self._then, self._book, after=lines.after
         )
         await self._write(lines, left_eligible_minor=left.eligible_minor)
+        # Last of all, for it locks what other members wait for.
+        await give_back(self._purchase, lines.before, lines.after)
+        await funding.note_return(
+            self._purchase,
+            lines.after,
+            rules_then,
+            occurred_at=self._draft.occurred_at,
+            now=self._now,
+        )
         return ReturnedPurchase(
             return_id=self._id,
             external_id=self._draft.external_id,
@@ -212,13 +227,14 @@ class _Returning:
             digits=self._purchase.outcome.digits,
             lines=tuple(lines.of(number) for number in lines.changed),
             refund=refund,
-            reversed=(*_by_rule(points), *withdrawal.reversed),
-            points_taken=points_taken + withdrawal.taken,
-            cashback_taken=cashback_taken,
+            reversed=(*_by_rule(points), *offers.reversed, *withdrawal.reversed),
+            points_taken=points_taken + offers.points_taken + withdrawal.taken,
+            cashback_taken=cashback_taken + offers.cashback_taken,
             restored=restored,
             tier_before=levels.before.name,
             tier_after=levels.after,
             withdrawn=withdrawal.withdrawn,
+            referral_taken=referral_taken,
         )
 
     async def _give_back(

@@ -7,11 +7,14 @@ import msgspec
 
 from server.clock import Instant
 from server.errors import DomainError, InvalidInput, phrase
-from server.purchases import models, queries, rules
+from server.programme import service as programme
+from server.purchases import funding, models, queries, rules
+from server.purchases.foreseeing import UNKNOWN_ID, Foreseen, foresee
 from server.purchases.outcomes import (
     CashbackAccrued,
     EarnedPoints,
     EarnedRule,
+    OfferPart,
     RecordedBatch,
     RecordedPurchase,
     Sent,
@@ -43,14 +46,17 @@ from server.purchases.stored import (
 from server.storage.exchange import Companion
 
 __all__ = [
+    "UNKNOWN_ID",
     "Answer",
     "CashbackAccrued",
     "Draft",
     "EarnedPoints",
     "EarnedRule",
+    "Foreseen",
     "Line",
     "LineReturn",
     "LineState",
+    "OfferPart",
     "PurchaseMonth",
     "PurchaseReference",
     "PurchaseReturnView",
@@ -69,8 +75,10 @@ __all__ = [
     "active_by_cohort",
     "check_count",
     "find",
+    "foresee",
     "lines_of",
     "months",
+    "note_funding",
     "outcomes",
     "purchases_by_id",
     "purchases_of",
@@ -125,6 +133,14 @@ def check_count(purchases: int) -> None:
             value=phrase("given.purchases", number=purchases),
             accepted=phrase("accepted.purchases", maximum=rules.MAXIMUM_PURCHASES),
         )
+
+
+async def note_funding(outcome: RecordedPurchase, *, occurred_at: Instant, now: Instant) -> None:
+    """Note who pays for what the offers of a new purchase gave. Writes; call it inside the
+    transaction that has quoted and recorded it."""
+    book = programme.remembered()
+    rules_then = book.numbered(outcome.programme_version).programme
+    await funding.note(outcome, rules_then, occurred_at=occurred_at, now=now)
 
 
 async def outcomes(purchase_ids: Sequence[int]) -> dict[int, RecordedPurchase]:

@@ -25,7 +25,7 @@ _ZONES_APART = 2 * 86_400 * clock.MICROSECONDS_PER_SECOND
 """No two time zones' calendars are further apart; versions may have different ones."""
 
 
-_REWARDS = frozenset({ledger.Reason.CHALLENGE, ledger.Reason.STREAK})
+REWARDS = frozenset({ledger.Reason.CHALLENGE, ledger.Reason.STREAK})
 """What of these can't be recovered is taken off the challenge's next reward."""
 
 
@@ -50,7 +50,7 @@ class Undoing:
             policy=self.policy,
             rule=grant.rule,
             reference=self.return_id,
-            is_settled_by_caller=grant.reason in _REWARDS,
+            is_settled_by_caller=grant.reason in REWARDS,
         )
 
 

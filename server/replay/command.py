@@ -11,7 +11,7 @@ from types import FrameType
 from rich.console import Console
 
 from server import clock
-from server.replay import baskets, checkpoint, databases, folder, outputs, session
+from server.replay import baskets, checkpoint, databases, folder, offers, outputs, session
 from server.replay.demo_data import DemoDataMissing, write_demo_baskets
 from server.replay.errors import ReplayStopped
 from server.replay.folder import Folder
@@ -35,6 +35,7 @@ class ReplayOptions:
     out: Path
     baskets: Path | None = None
     demo: bool = False
+    offers: Path | None = None
     households: int | None = None
     database: str | None = None
     url: str | None = None
@@ -86,6 +87,7 @@ def _replay(options: ReplayOptions, place: Folder, report: Report) -> None:
             f"{survey.outside:,} baskets lie outside {programme.first_date} to "
             f"{programme.last_date} and are not played."
         )
+    campaigns = offers.found(programme, options.offers, survey.households, report.say)
     replay_id = checkpoint.replay_digest(programme=programme.digest, baskets=survey.digest)
     where = Where(database=options.database, url=options.url, api_key=options.api_key)
     with session.opened(where, programme, replay_id, place, report.say) as opened:
@@ -102,9 +104,17 @@ def _replay(options: ReplayOptions, place: Folder, report: Report) -> None:
             minor_units_per_major=programme.minor_units_per_major,
             at=clock.Instant(programme.ends_before - 1),
         )
+        has_offers = campaigns is not None and offers.play(
+            opened.client,
+            campaigns,
+            place.path,
+            replay=replay_id,
+            publish=opened.publish,
+            say=report.say,
+        )
         opened.state.phase = "finished"
         place.state.write(opened.state)
-    _say_end(survey.inside, opened, place, report)
+    _say_end(survey.inside, opened, place, report, has_offers=has_offers)
 
 
 def _basket_file(options: ReplayOptions, place: Folder, report: Report) -> Path:
@@ -164,11 +174,15 @@ def _play(
             player.play(step)
 
 
-def _say_end(number: int, opened: Session, place: Folder, report: Report) -> None:
+def _say_end(
+    number: int, opened: Session, place: Folder, report: Report, *, has_offers: bool
+) -> None:
     seconds = opened.state.seconds
     speed = f", {number / seconds:,.0f} baskets/s" if seconds > 0 else ""
     report.say(f"Played {number:,} baskets in {duration(seconds)}{speed}.")
-    files = (outputs.MEMBERS_FILE, outputs.MONTHS_FILE, outputs.RETENTION_FILE)
+    files = [outputs.MEMBERS_FILE, outputs.MONTHS_FILE, outputs.RETENTION_FILE]
+    if has_offers:
+        files.append(offers.OFFERS_FILE)
     report.say(f"Results: {', '.join(str(place.path / file) for file in files)}")
 
 

@@ -53,7 +53,7 @@ def write_demo_baskets(
     once it is whole. `households=N` takes the first N household ids in numeric order. `progress`
     hears (baskets written, all baskets) now and then, and at the end. Raises `DemoDataMissing`.
     """
-    data = _data_folder()
+    data = data_folder()
     table = _lines_in_order(data, households)
     total = _count_baskets(table)
     products = _products_as_json(data)
@@ -81,7 +81,7 @@ def write_demo_baskets(
     return written
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
     """Finds the package's files without importing it, as that would load pandas."""
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations or find_spec("pyarrow") is None:

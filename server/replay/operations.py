@@ -130,6 +130,26 @@ REDEEM_POINTS = Operation(
 )
 
 
+class RedeemCouponsData(Struct, rename="camel"):
+    """Data of REDEEM_COUPONS."""
+
+    redeem_coupons: Answer
+
+
+REDEEM_COUPONS = Operation(
+    "RedeemCoupons",
+    """mutation RedeemCoupons($input: RedeemCouponsInput!) {
+  redeemCoupons(input: $input) {
+    __typename
+    ... on CouponsRedeemed { answers { __typename ...ProblemFields } }
+    ...ProblemFields
+  }
+}"""
+    + PROBLEM_FIELDS,
+    RedeemCouponsData,
+)
+
+
 class PointBalance(Struct, rename="camel"):
     """What a household may spend."""
 

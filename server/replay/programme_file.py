@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from server import clock
-from server.programme.document import RedemptionPolicy
+from server.programme.document import Offer, RedemptionPolicy
 from server.programme.errors import InvalidDocument
 from server.programme.rules import checked
 from server.replay.errors import ReplayStopped
@@ -23,6 +23,8 @@ class ProgrammeFile:
     first_date: date
     last_date: date
     policy: RedemptionPolicy
+    offers: tuple[Offer, ...] = ()
+    data_package: str = ""
 
     @property
     def starts_at(self) -> clock.Instant:
@@ -57,4 +59,6 @@ def read_programme(path: Path) -> ProgrammeFile:
         first_date=identity.first_local_date,
         last_date=identity.last_local_date,
         policy=document.programme.redemption_policy,
+        offers=document.programme.offers,
+        data_package=document.programme.data_source.package,
     )

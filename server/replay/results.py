@@ -190,3 +190,39 @@ INSIGHTS = Operation(
 }""",
     InsightsData,
 )
+
+
+class OfferFigures(Struct, rename="camel"):
+    """What became of an offer."""
+
+    offer_key: str
+    targeted_members: int | None
+    redemptions: int
+    redeeming_members: int
+    coupons_redeemed: int
+    conversion_rate: Decimal | None
+
+
+class OfferInsights(Struct):
+    """The offers' figures."""
+
+    offers: list[OfferFigures]
+
+
+class OffersData(Struct):
+    """Data of OFFERS."""
+
+    insights: OfferInsights
+
+
+OFFERS = Operation(
+    "Offers",
+    """query Offers {
+  insights {
+    offers {
+      offerKey targetedMembers redemptions redeemingMembers couponsRedeemed conversionRate
+    }
+  }
+}""",
+    OffersData,
+)

@@ -12,6 +12,7 @@ from typing import IO, Self
 import msgspec
 
 import server
+from server.clock import Instant
 from server.replay.errors import ReplayStopped
 
 CHECKOUT = Path(server.__file__).resolve().parent.parent
@@ -123,6 +124,10 @@ class OwnServer:
             return str(msgspec.json.decode(output)["key"])
         except (msgspec.DecodeError, KeyError, TypeError) as error:
             raise ReplayStopped("`keys create` did not print an API key.") from error
+
+    def publish_campaigns(self, file: Path, at: Instant) -> None:
+        """Publishes the offers in the file as of the instant; the server runs meanwhile."""
+        self._run("publish-campaigns", str(file.resolve()), "--at", str(at))
 
     def _run(self, *words: str) -> bytes:
         """Runs one of the server's commands to its end and returns what it printed."""

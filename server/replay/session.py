@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
+from server import clock
 from server.demo_credentials import REPLAY_KEY
 from server.replay import databases
 from server.replay.checkpoint import (
@@ -46,6 +48,7 @@ class Session:
 
     client: Client
     state: State
+    publish: Callable[[Path, clock.Instant], None] | None = None  # on a server of its own
 
 
 @contextmanager
@@ -131,7 +134,7 @@ def _own(
         raise ReplayStopped(f"{folder.state.path} has no API key; remove it to start afresh.")
     say("Starting the server.")
     with server, Client(server, state.api_key) as client:
-        yield Session(client, state)
+        yield Session(client, state, server.publish_campaigns)
 
 
 def _prepare(

@@ -80,6 +80,9 @@ class Voucher(Node):
     points: int = strawberry.field(description="The points that it cost.")
     status: VoucherStatus = strawberry.field(description="What became of it.")
     issued_at: Instant = strawberry.field(description="When it was issued.")
+    expires_at: Instant | None = strawberry.field(
+        description="From when on it can't be used any more; null if it is good for ever."
+    )
 
 
 @shown_to(MEMBER_DATA)
@@ -111,6 +114,7 @@ def shown_voucher(voucher: VoucherView) -> Voucher:
         points=voucher.points,
         status=VoucherStatus(voucher.status),
         issued_at=voucher.issued_at,
+        expires_at=voucher.expires_at,
     )
 
 

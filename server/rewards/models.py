@@ -30,6 +30,7 @@ class Voucher(Model):
     issued_at = InstantField()
     status = fields.CharField(10)  # issued, used, cancelled
     remaining_minor = fields.BigIntField()  # of its value, what has not been used
+    expires_at = InstantField(null=True)  # null: it is good for ever
 
     class Meta:
         """Table."""
@@ -50,7 +51,8 @@ class Voucher(Model):
 
 
 VOUCHER_COLUMNS = (
-    "id, member_id, code, points, value_minor, currency, digits, issued_at, status, remaining_minor"
+    "id, member_id, code, points, value_minor, currency, digits, issued_at, status,"
+    " remaining_minor, expires_at"
 )
 INSERT_VOUCHER = sql.insert("vouchers", VOUCHER_COLUMNS)
 USE_VOUCHER = (
@@ -78,6 +80,15 @@ async def voucher_pages(member_ids: Iterable[int], before: int, limit: int) -> S
     )
 
 
+async def vouchers(voucher_ids: Iterable[int]) -> Sequence[sql.Row]:
+    """VOUCHER_COLUMNS of the vouchers."""
+    values = sql.padded(voucher_ids)
+    return await sql.fetch(
+        f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE id IN ({sql.placeholders(len(values))})",
+        *values,
+    )
+
+
 async def voucher(voucher_id: int) -> sql.Row | None:
     """VOUCHER_COLUMNS of one voucher."""
     return await sql.fetch_one(f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE id = $1", voucher_id)
@@ -88,6 +99,11 @@ async def voucher_for_writing(voucher_id: int) -> sql.Row | None:
     return await sql.fetch_one(
         f"SELECT {VOUCHER_COLUMNS} FROM vouchers WHERE id = $1{_lock()}", voucher_id
     )
+
+
+async def is_of_order(voucher_id: int) -> bool:
+    """Whether the voucher was ordered from the catalogue: its order has the same id."""
+    return await sql.fetch_one("SELECT 1 FROM reward_orders WHERE id = $1", voucher_id) is not None
 
 
 async def voucher_by_code(code: str) -> sql.Row | None:

@@ -15,13 +15,15 @@ from server.programme.service import PublishedProgramme
 from server.refusals import Refusal
 from server.rewards import models, rules
 from server.rewards.pooling import locked_pool, pool
-from server.rewards.rules import grace_expires_at
+from server.rewards.rules import grace_expires_at, new_code, written_code
 from server.rewards.vouchers import (
+    ORDER_RULE,
     VOUCHER_RULE,
     RedemptionCancelled,
     VoucherReference,
     VoucherView,
     cancel_redemption,
+    issue,
     refill,
     usable_voucher,
     use,
@@ -31,6 +33,7 @@ from server.storage.ids import new_id
 from server.storage.parts import Ask
 
 __all__ = [
+    "ORDER_RULE",
     "VOUCHER_COUNT",
     "MemberReference",
     "Redeemed",
@@ -41,8 +44,10 @@ __all__ = [
     "VoucherView",
     "cancel_redemption",
     "grace_expires_at",
+    "issue",
     "issued_counts",
     "locked_pool",
+    "new_code",
     "pool",
     "redeem",
     "redeem_many",
@@ -53,6 +58,8 @@ __all__ = [
     "voucher_count",
     "voucher_counts",
     "vouchers",
+    "vouchers_by_id",
+    "written_code",
 ]
 
 
@@ -188,6 +195,12 @@ async def vouchers(
     for one in sorted((VoucherView(*row) for row in rows), key=lambda one: -one.id):
         found[one.member_id].append(one)
     return found
+
+
+async def vouchers_by_id(voucher_ids: Iterable[int]) -> dict[int, VoucherView]:
+    """The vouchers by id; unknown ids are left out."""
+    wanted = list(voucher_ids)
+    return {row[0]: VoucherView(*row) for row in await models.vouchers(wanted)} if wanted else {}
 
 
 async def voucher(voucher_id: int) -> VoucherView | None:

@@ -13,6 +13,7 @@ from server.storage import changes, sql
 from server.storage.ids import new_id
 
 VOUCHER_RULE = "voucher"
+ORDER_RULE = "reward"
 
 
 class VoucherView(msgspec.Struct, frozen=True):
@@ -28,6 +29,7 @@ class VoucherView(msgspec.Struct, frozen=True):
     issued_at: Instant
     status: str
     remaining_minor: int  # of the value, what has not been used
+    expires_at: Instant | None = None  # None: it is good for ever
 
 
 class VoucherReference(msgspec.Struct, frozen=True):
@@ -61,15 +63,23 @@ async def found(reference: VoucherReference) -> VoucherView:
     return VoucherView(*row)
 
 
-async def usable_voucher(reference: VoucherReference) -> VoucherView:
+async def issue(voucher: VoucherView) -> VoucherView:
+    """Make a voucher whose points were taken in this transaction, in the name of its id."""
+    await sql.execute(models.INSERT_VOUCHER, *msgspec.structs.astuple(voucher))
+    return voucher
+
+
+async def usable_voucher(reference: VoucherReference, *, now: Instant) -> VoucherView:
     """The voucher, locked until the transaction ends.
 
-    Raises NotFound, or AlreadyDecided if it was used in full or cancelled.
+    Raises NotFound, or AlreadyDecided if it was used in full or cancelled, or has expired.
     """
     voucher = await _locked((await found(reference)).id)
     if voucher.status != "issued" or not voucher.remaining_minor:
         status = "used" if voucher.status == "issued" else voucher.status
         raise errors.spent(status, reference.path)
+    if voucher.expires_at is not None and voucher.expires_at <= now:
+        raise errors.spent("expired", reference.path)
     return voucher
 
 
@@ -97,16 +107,21 @@ async def _locked(voucher_id: int) -> VoucherView:
     return VoucherView(*row)
 
 
-async def cancel_redemption(reference: VoucherReference, *, now: Instant) -> RedemptionCancelled:
+async def cancel_redemption(
+    reference: VoucherReference, *, now: Instant, with_order: bool = False
+) -> RedemptionCancelled:
     """Cancel a voucher of which nothing was used, and give its points back to whom they came from,
     with their own expiry; what has lapsed meanwhile lives for the programme's days of grace.
 
     Writes; call it inside a transaction. Raises NotFound, AlreadyDecided if the voucher was used or
-    cancelled before, NotAllowed if a part of it was used.
+    cancelled before, NotAllowed if a part of it was used, or if it was ordered from the catalogue
+    and its order is not cancelled with it.
     """
     published = (await programme.rulebook()).at(now)
     voucher = await found(reference)
     voucher_id = voucher.id
+    if not with_order and await models.is_of_order(voucher_id):
+        raise errors.of_order(reference.path)
     owners = {*await ledger.users(voucher_id), voucher.member_id}
     concerned = owners | set((await members.survivors(owners)).values())
     async with ledger.journal(concerned, [POINTS], recorded_at=now) as journal:
@@ -121,7 +136,7 @@ async def cancel_redemption(reference: VoucherReference, *, now: Instant) -> Red
             voucher_id,
             voucher.points,
             side=ledger.Side.REDEEMED,
-            rule=VOUCHER_RULE,
+            rule=ORDER_RULE if with_order else VOUCHER_RULE,
             restored_by=new_id(),
             grace_expires_at=rules.grace_expires_at(published, now),
             heirs=heirs,

@@ -43,8 +43,18 @@ MODELS = [
         "merging",
         "audit",
         "definitions",
+        "offers",
+        "segments",
+        "partners",
+        "coupons",
+        "baskets",
+        "catalogue",
+        "referrals",
+        "actions",
+        "plans",
     )
 ] + [
+    "server.members.consent_models",
     "server.edge.idempotency",
     "server.edge.attempts",
     "server.edge.trusted",

@@ -23,6 +23,7 @@ from tortoise.migrations.migration import Migration
 from tortoise.migrations.operations import AlterModelOptions
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.migrations.schema_editor.base import BaseSchemaEditor
+from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
 from server.storage import sql
@@ -154,6 +155,9 @@ async def _migrating() -> AsyncIterator[BaseDBAsyncClient]:
 class _Executor(MigrationExecutor):
     """Applies migrations forward inside a transaction that the caller has begun."""
 
+    _state: State | None = None
+    """What the models are after the migrations so far."""
+
     def _schema_editor(self, atomic: bool = True, collect_sql: bool = False) -> BaseSchemaEditor:
         is_sqlite = self.connection.capabilities.dialect == "sqlite"
         editor = RebuildingSqliteEditor if is_sqlite else PostgresEditor
@@ -172,8 +176,8 @@ class _Executor(MigrationExecutor):
 
     async def apply(self, migration: Migration) -> None:
         """Apply one migration and record it."""
-        state = await self._project_state(self.loader.applied_migrations)
-        editor = self._schema_editor()
-        await migration.apply(state, schema_editor=editor)
+        if self._state is None:  # read once: to start from the first each time is quadratic
+            self._state = await self._project_state(self.loader.applied_migrations)
+        self._state = await migration.apply(self._state, schema_editor=self._schema_editor())
         await self.recorder.record_applied(APP, migration.name)
         self.loader.applied_migrations.add(MigrationKey(APP, migration.name))

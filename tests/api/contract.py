@@ -18,6 +18,8 @@ from graphql import (
 )
 from graphql.language import ListValueNode, StringValueNode
 
+from server.principal import Scope, StaffRole
+
 FILE = Path(__file__).parents[2] / "schema.graphql"
 
 
@@ -62,10 +64,25 @@ def access_of(field: GraphQLField) -> list[str] | None:
     return None
 
 
-def selection(type_: GraphQLNamedType, above: tuple[str, ...] = ()) -> str:
-    """Everything of the type that can be asked for without arguments, each type once on a way."""
+def _callers_of(field: GraphQLField) -> frozenset[str]:
+    """The words for who may use the field; of EVERYONE and STAFF also those that they stand for."""
+    who = frozenset(access_of(field) or ())
+    staff = {f"STAFF_{role.value}" for role in StaffRole}
+    if "EVERYONE" in who:
+        scopes = {f"KEY_{scope.value}" for scope in Scope}
+        return frozenset({"EVERYONE", "STAFF", "MEMBER", *staff, *scopes})
+    return who | (staff if "STAFF" in who else frozenset())
+
+
+def selection(
+    type_: GraphQLNamedType,
+    above: tuple[str, ...] = (),
+    callers: frozenset[str] = frozenset(),
+) -> str:
+    """Everything of the type that can be asked for without arguments, and by all of the callers;
+    each type once on a way."""
     if isinstance(type_, GraphQLUnionType):
-        parts = [f"... on {one.name} {selection(one, above)}" for one in type_.types]
+        parts = [f"... on {one.name} {selection(one, above, callers)}" for one in type_.types]
         return "{ __typename " + " ".join(parts) + " }"
     if not isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
         return ""
@@ -74,15 +91,16 @@ def selection(type_: GraphQLNamedType, above: tuple[str, ...] = ()) -> str:
         inner = get_named_type(field.type)
         if inner.name in above or any(map(is_required_argument, field.args.values())):
             continue
-        fields.append(f"{name} {selection(inner, (*above, type_.name))}".rstrip())
+        if callers <= _callers_of(field):
+            fields.append(f"{name} {selection(inner, (*above, type_.name), callers)}".rstrip())
     return "{ " + " ".join(fields) + " }"
 
 
 @cache
 def mutation_document(name: str) -> str:
-    """The mutation with everything that it can answer."""
+    """The mutation with everything that it can answer to all who may call it."""
     field = mutations()[name]
-    shown = selection(get_named_type(field.type))
+    shown = selection(get_named_type(field.type), callers=_callers_of(field))
     return (
         f"mutation ($input: {field.args['input'].type}) {{ answer: {name}(input: $input) {shown} }}"
     )

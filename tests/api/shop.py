@@ -13,10 +13,18 @@ from server.edge.sizing import sizes_of
 from server.principal import Principal, PrincipalKind, Scope, StaffRole
 from server.schema import schema
 from server.storage import sql
+from tests.api.actions_cases import SURVEY, publish_action
+from tests.api.baskets_cases import basket_input
 from tests.api.calling import NOBODY, NOW, SECOND, Api, Caller, Json, enrolled, line, return_input
 from tests.api.calling import purchase_input as purchase
+from tests.api.catalogue_cases import stocked
 from tests.api.contract import contract, selection
+from tests.api.definitions_cases import new_poster
+from tests.api.offers_cases import published
+from tests.api.plans_cases import plans_published
 from tests.api.redeeming import give_points
+from tests.api.referrals_cases import brought, open_programme
+from tests.api.segments_cases import SEGMENT
 
 AT = Instant(NOW + SECOND)
 UNLIMITED = DocumentLimits(fields=100_000, depth=100, nesting=200)
@@ -33,12 +41,36 @@ QUERIES = {
     "programme": "programme {everything}",
     "programmeVersions": "programmeVersions {everything}",
     "payouts": "payouts(first: 100) {everything}",
+    "rewards": "rewards(first: 100) {everything}",
+    "drops": "drops {everything}",
+    "rewardOrders": "rewardOrders(first: 100) {everything}",
+    "plans": "plans {everything}",
+    "planSubscriptions": "planSubscriptions(first: 100) {everything}",
     "adjustments": "adjustments(first: 100) {everything}",
     "merges": "merges(first: 100) {everything}",
+    "offers": "offers(first: 100) {everything}",
+    "offerResults": "offerResults(offerId: $offer) {everything}",
     "insights": "insights {everything}",
     "auditStatus": "auditStatus {everything}",
+    "segmentFacts": "segmentFacts {everything}",
+    "referrals": "referrals(first: 100) {everything}",
+    "surveyResults": 'surveyResults(key: "survey") {everything}',
+    "segments": "segments(first: 100) {everything}",
+    "segment": 'segment(key: "shop") {everything}',
+    "previewSegment": 'previewSegment(condition: "visits >= 0") {everything}',
+    "definitionKinds": "definitionKinds {everything}",
+    "definitions": "definitions(first: 100) {everything}",
+    "definition": 'definition(kind: "poster", key: "shop") {everything}',
+    "exportDefinitions": "exportDefinitions {everything}",
+    "partners": "partners {everything}",
+    "quoteBasket": 'quoteBasket(basket: {{storeId: "7", currencyCode: USD, lines: ['
+    '{{productId: "1", quantity: 1, salesMinor: 100}}]}}) {everything}',
+    "basket": "basket(id: $basket) {everything}",
+    "checkCoupon": 'checkCoupon(code: "MAY", member: {{externalId: "m0"}}) {everything}',
+    "couponBatches": "couponBatches(first: 100) {everything}",
+    "settlement": "settlement(year: 2026, month: 3) {everything}",
 }
-OF_MEMBERS = {"me", "sessions"}
+OF_MEMBERS = {"me", "sessions", "quoteBasket"}
 
 
 def document_of(name: str) -> str:
@@ -47,7 +79,8 @@ def document_of(name: str) -> str:
     assert query is not None
     everything = selection(get_named_type(query.fields[name].type))
     member = selection(get_named_type(query.fields["me"].type))
-    variables = {"$ids": "[String!]!", "$member": "ID!", "$purchase": "ID!"}
+    ids = ("$member", "$purchase", "$offer", "$basket")
+    variables = {"$ids": "[String!]!"} | dict.fromkeys(ids, "ID!")
     root = QUERIES[name].format(everything=everything, member=member)
     declared = ", ".join(f"{one}: {type_}" for one, type_ in variables.items() if one in root)
     return f"query {f'({declared})' if declared else ''} {{ {root} }}"
@@ -63,6 +96,8 @@ class Shop:
     size: int = 0
     first: Caller = NOBODY
     purchase_id: str = ""
+    basket_id: str = ""
+    offer_id: str = ""
 
     async def grow(self, size: int) -> None:
         """Let there be so many members, each with one of everything; the first has so many."""
@@ -82,6 +117,9 @@ class Shop:
         wish = purchase(**whom, lines=[line(salesMinor=9_000), line(department="MEAT")])
         told = await self.api.mutate("recordPurchase", {"purchase": wish}, self.till)
         self.purchase_id = told["purchaseId"]
+        wish = {"basket": basket_input(**whom)}
+        held = await self.api.mutate("reserveBasket", wish, self.till)
+        self.basket_id = held["basket"]["id"]
         back = return_input(
             purchase={"id": told["purchaseId"]}, lines=[{"number": 0, "amountMinor": 5}]
         )
@@ -99,10 +137,42 @@ class Shop:
         await self.api.mutate("adjustBalance", reason, self.manager)
         payout = {"amountMinor": 100, "destination": "LT12"}
         assert "code" not in await self.api.mutate("requestPayout", payout, caller)
+        for written in ({**new_poster(tags=[f"m{number}"]), "key": "shop"}, SEGMENT):
+            told = (await self.api.mutate("saveDefinition", written, self.manager))["definition"]
+            wish = {name: told[name] for name in ("kind", "key", "version")}
+            assert "code" not in await self.api.mutate("publishDefinition", wish, self.manager)
+        consent = {"purpose": "EMAIL", "isGiven": True}
+        assert "code" not in await self.api.mutate("setConsent", consent, caller)
+        self.offer_id = await published(f"offer-{caller.member_id}-{number}")
+        wish = {**whom, "offerId": self.offer_id}
+        assert "code" not in await self.api.mutate("activateOffer", wish, self.till)
+        await self._bring(caller, number)
+        await self._order(caller, number)
         await self._join(number)
         if caller is not self.first:
             gift = {"from": whom["member"], "to": {"id": self.first.id}, "points": 10}
             assert "code" not in await self.api.mutate("givePoints", gift, self.manager)
+
+    async def _bring(self, caller: Caller, number: int) -> None:
+        if not number:
+            await open_programme()
+            await publish_action("survey", SURVEY, caps={"per_member": 1_000, "total": 1_000_000})
+        await brought(caller.member_id, await enrolled(), device="phone")
+        answers = [{"questionId": "recommend", "number": 9}, {"questionId": "why", "text": "kind"}]
+        wish = {"actionKey": "survey", "answers": answers}
+        assert "code" not in await self.api.mutate("completeAction", wish, caller)
+
+    async def _order(self, caller: Caller, number: int) -> None:
+        if not number:
+            await stocked()
+            await plans_published()
+        for name, given in (
+            ("orderReward", {"rewardKey": "voucher"}),
+            ("favouriteReward", {"rewardKey": "mug"}),
+            ("joinDrop", {"dropKey": "mugs"}),
+            ("subscribePlan", {"planKey": "plus"}),
+        ):
+            assert "code" not in await self.api.mutate(name, given, caller), name
 
     async def _join(self, number: int) -> None:
         survivor, duplicate = [{"id": Caller(member_id=await enrolled()).id} for _ in range(2)]
@@ -124,6 +194,8 @@ class Shop:
             "ids": [f"m{number}" for number in range(self.size)],
             "member": self.first.id,
             "purchase": self.purchase_id,
+            "offer": self.offer_id,
+            "basket": self.basket_id,
         }
         asked = {one: value for one, value in variables.items() if f"${one}" in document}
         counts: list[list[str]] = []

@@ -14,6 +14,7 @@ from server.edge.nodes import global_id
 from server.members import service as members
 from server.principal import Scope, StaffRole
 from server.storage import sql
+from tests.api.baskets_cases import basket_input
 from tests.api.calling import (
     NOBODY,
     NOW,
@@ -28,6 +29,7 @@ from tests.api.calling import (
     uncosted,
 )
 from tests.api.contract import mutations, root_fields
+from tests.api.definitions_cases import new_poster
 from tests.api.kinds import WORDS_OF, caller_of
 from tests.api.redeeming import give_points
 from tests.api.ways import named
@@ -44,14 +46,39 @@ QUERIES: dict[str, str] = {
     "programme": "{ programme { version } }",
     "programmeVersions": "{ programmeVersions { version } }",
     "payouts": "{ payouts { nodes { id } } }",
+    "rewards": "{ rewards { nodes { key } } }",
+    "drops": "{ drops { key } }",
+    "rewardOrders": "{ rewardOrders { nodes { id } } }",
+    "plans": "{ plans { key } }",
+    "planSubscriptions": "{ planSubscriptions { nodes { id } } }",
     "adjustments": "{ adjustments { nodes { id } } }",
     "merges": "{ merges { nodes { id } } }",
     "insights": "{ insights { months { month } } }",
     "auditStatus": "{ auditStatus { problemCount } }",
     "apiKeys": "{ apiKeys { nodes { id } } }",
+    "segmentFacts": "{ segmentFacts { name } }",
+    "referrals": "{ referrals { nodes { id } } }",
+    "surveyResults": '{ surveyResults(key: "x") { key } }',
+    "segments": "{ segments { nodes { key } } }",
+    "segment": '{ segment(key: "x") { key } }',
+    "previewSegment": '{ previewSegment(condition: "visits > 1") { __typename } }',
+    "offers": "{ offers { nodes { key } } }",
+    "offerResults": '{ offerResults(offerId: "x") { isComplete } }',
+    "definitionKinds": "{ definitionKinds { name } }",
+    "definitions": "{ definitions { nodes { key } } }",
+    "definition": '{ definition(kind: "poster", key: "x") { key } }',
+    "exportDefinitions": "{ exportDefinitions { count } }",
+    "quoteBasket": '{ quoteBasket(basket: {storeId: "7", currencyCode: USD, lines: []})'
+    " { __typename } }",
+    "basket": '{ basket(id: "x") { id } }',
+    "checkCoupon": '{ checkCoupon(code: "x") { __typename } }',
+    "couponBatches": "{ couponBatches { nodes { id } } }",
+    "partners": "{ partners { key } }",
+    "settlement": "{ settlement(year: 2026, month: 3) { __typename } }",
 }
 ANNA: Json = {"externalId": "anna"}
 BASKET: Json = {"netMinor": 1000, "currencyCode": "USD"}
+DEFINITION: Json = {"kind": "poster", "key": "x", "version": 1}
 INPUTS: dict[str, Json] = {
     # Refused for the password or the token, but not before the guard has let them pass.
     "signUp": {"email": "x@example.com", "password": "short", "name": "X"},
@@ -67,12 +94,16 @@ INPUTS: dict[str, Json] = {
     "endMemberSessions": {"member": {"externalId": "nobody"}},
     "enrolMember": {"externalId": ""},
     "updateProfile": {"name": "Anna"},
+    "setConsent": {"purpose": "EMAIL", "isGiven": True, "memberId": "x"},
     "blockCard": {"member": ANNA},
     "unblockCard": {"member": ANNA},
     "reportCardLost": {"member": ANNA},
     "replaceCard": {"member": ANNA},
     "recordPurchase": {"purchase": purchase_input()},
     "recordPurchases": {"purchases": [purchase_input()]},
+    "reserveBasket": {"basket": basket_input()},
+    "confirmBasket": {"externalId": "x", "basket": basket_input(), "quoteToken": "x"},
+    "cancelBasket": {"basketId": global_id("Basket", 17)},
     "returnPurchase": {"return": return_input(purchase={"externalId": "unknown"})},
     "redeemPoints": {"points": 1000, "member": ANNA},
     "redeemPointsForMembers": {"redemptions": [{"points": 1000, "member": ANNA}]},
@@ -90,6 +121,25 @@ INPUTS: dict[str, Json] = {
     "rejectPayout": {"payoutId": global_id("Payout", 17), "note": "unknown"},
     "markPayoutPaid": {"payoutId": global_id("Payout", 17), "bankReference": "B-1"},
     "markPayoutFailed": {"payoutId": global_id("Payout", 17), "note": "closed"},
+    "orderReward": {"rewardKey": "nothing", "member": ANNA},
+    "cancelRewardOrder": {"rewardOrderId": global_id("RewardOrder", 17)},
+    "markRewardReady": {"rewardOrderId": global_id("RewardOrder", 17)},
+    "markRewardDelivered": {"rewardOrderId": global_id("RewardOrder", 17)},
+    "payRewardOrder": {"rewardOrderId": global_id("RewardOrder", 17)},
+    "favouriteReward": {"rewardKey": "nothing"},
+    "unfavouriteReward": {"rewardKey": "nothing"},
+    "joinDrop": {"dropKey": "nothing"},
+    "leaveDrop": {"dropKey": "nothing"},
+    "takeDropPlace": {"dropKey": "nothing"},
+    "subscribePlan": {"planKey": "nothing"},
+    "cancelPlan": {"planSubscriptionId": global_id("PlanSubscription", 17)},
+    "resumePlan": {"planSubscriptionId": global_id("PlanSubscription", 17)},
+    "changePlan": {
+        "planSubscriptionId": global_id("PlanSubscription", 17),
+        "planKey": "nothing",
+    },
+    "grantPlan": {"member": ANNA, "planKey": "nothing", "reason": "goodwill"},
+    "endPlan": {"planSubscriptionId": global_id("PlanSubscription", 17), "reason": "fraud"},
     "givePoints": {"to": ANNA, "points": 1},
     "foundHousehold": {"name": "Home"},
     "inviteToHousehold": {"role": "SPENDER"},
@@ -105,6 +155,30 @@ INPUTS: dict[str, Json] = {
     "mergeMembers": {"duplicate": {"externalId": "nobody"}, "survivor": ANNA, "reason": "same"},
     "undoMerge": {"mergeId": global_id("Merge", 17), "reason": "not the same"},
     "publishProgramme": {"document": demo_text()},
+    "activateOffer": {"offerId": "x", "member": ANNA},
+    "deactivateOffer": {"offerId": "x", "member": ANNA},
+    "saveDefinition": new_poster(),
+    "publishDefinition": DEFINITION,
+    "approveDefinition": DEFINITION,
+    "rejectDefinition": {**DEFINITION, "note": "too dear"},
+    "discardDefinition": DEFINITION,
+    "withdrawDefinition": {"kind": "poster", "key": "x"},
+    "rollBackDefinition": DEFINITION,
+    "importDefinitions": {"text": "x"},
+    "redeemCoupon": {"member": ANNA, "code": "x"},
+    "acceptReferral": {"referralCode": "x"},
+    "noteMemberMarks": {"memberId": "x"},
+    "decideReferral": {
+        "referralId": global_id("Referral", 17),
+        "decision": "REJECT",
+        "reason": "one person",
+    },
+    "completeAction": {"actionKey": "x"},
+    "redeemCoupons": {
+        "redemptions": [{"member": ANNA, "code": "x", "occurredAt": "2026-03-04T17:00:00Z"}]
+    },
+    "cancelCouponRedemption": {"redemptionId": global_id("CouponRedemption", 17)},
+    "generateCoupons": {"couponKey": "x", "number": 1},
     "publishDocuments": {"documents": [{"body": "{ programme { version } }"}]},
     "createApiKey": {"name": "Till", "kind": "TILL"},
     "replaceApiKey": {"apiKeyId": global_id("ApiKey", 17)},

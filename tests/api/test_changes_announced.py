@@ -11,7 +11,7 @@ from server.membership.standing import Standing, standings
 from server.principal import Principal, PrincipalKind
 from server.schema import schema
 from server.storage import changes, sql
-from server.storage.changes import HOUSEHOLD, MEMBER, PROGRAMME, Change
+from server.storage.changes import DROP, HOUSEHOLD, MEMBER, PROGRAMME, Change
 from tests.api.calling import NOW, SECOND, Api, Json
 from tests.api.contract import contract, selection
 from tests.api.test_idempotency import CASES
@@ -43,7 +43,9 @@ async def _members() -> list[int]:
 async def _listened_to(member_id: int) -> set[Change]:
     """What a member's subscriber listens to."""
     fellows = await queries.fellows(member_id)
+    lines = await sql.fetch("SELECT line_id FROM drop_places WHERE member_id = $1", member_id)
     return {
+        *((DROP, row[0]) for row in lines),
         (MEMBER, member_id),
         (PROGRAMME, 0),
         *((HOUSEHOLD, household_id) for household_id, _fellow in fellows),

@@ -23,7 +23,7 @@ from tests.api.ways import (
 FIELDS_IN_ONE_DOCUMENT = 25
 REFUSALS = {"UNAUTHENTICATED", "FORBIDDEN"}
 ANYBODY = frozenset((*WORDS, "NOBODY"))
-PARTS = 4
+PARTS = 8
 """Of the fields, so that tests in parallel share them."""
 ON_ONE_ENGINE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 """The rules don't know which database there is."""

@@ -10,10 +10,17 @@ from tests.api.ways import WORDS, Coordinate, fields, rules, ways
 NARROWED: dict[Coordinate, set[str]] = {
     # A till greets by name; it needs to know nothing of other people.
     ("Member", "birthday"): {"KEY_MEMBERS_READ"},
+    ("Member", "consents"): {"KEY_MEMBERS_READ"},
     ("Member", "gifts"): {"KEY_MEMBERS_READ"},
     ("Member", "household"): {"KEY_MEMBERS_READ"},
+    ("Member", "referral"): {"KEY_MEMBERS_READ"},
+    # Which segments somebody is in is the shop's own knowledge.
+    ("Member", "segments"): {"MEMBER", "KEY_MEMBERS_READ"},
     # A voucher's code is all that one needs to spend it.
     ("Voucher", "code"): {"STAFF_MARKETER", "STAFF_AUDITOR", "KEY_MEMBERS_READ"},
+    # The same of an order's.
+    ("RewardOrder", "code"): {"STAFF_MARKETER", "STAFF_AUDITOR", "KEY_MEMBERS_READ"},
+    ("RewardOrder", "barcode"): {"STAFF_MARKETER", "STAFF_AUDITOR", "KEY_MEMBERS_READ"},
 }
 """Whom a field refuses though what leads to its type is theirs, each for a reason."""
 
@@ -80,16 +87,24 @@ def test_everyones_types_are_those_that_hold_nobodys_data() -> None:
     }
     assert shared - terms - problems == {
         "CategoryBonus",
+        "DefinitionProblem",
+        "Drop",
         "ExcludedLines",
+        "MembershipPlan",
         "Money",
         "Node",
         "PageInfo",
+        "Partner",
         "PasswordResetRequested",
         "PasswordWasReset",
+        "PlanPrice",
         "PointsRate",
         "Problem",
         "Programme",
         "ProgrammeProblem",
+        "Reward",
+        "RewardConnection",
+        "RewardEdge",
         "Session",
         "SignedOut",
         "SignedOutEverywhere",

@@ -12,6 +12,8 @@ from server.members import models
 from server.members import service as members
 from server.principal import Scope, StaffRole
 from server.storage import sql
+from tests.api.actions_cases import VISIT  # noqa: F401 - its file's cases are wanted
+from tests.api.baskets_cases import basket_input  # noqa: F401 - its file's cases are wanted
 from tests.api.calling import (
     NOBODY,
     NOW,
@@ -27,8 +29,15 @@ from tests.api.calling import (
     return_input,
 )
 from tests.api.cases import CASES, Case, case
+from tests.api.catalogue_cases import stocked  # noqa: F401 - its file's cases are wanted
 from tests.api.contract import mutations, takes_key
+from tests.api.coupons_cases import SHARED  # noqa: F401 - its file's cases are wanted
+from tests.api.definitions_cases import new_poster  # noqa: F401 - its file's cases are wanted
+from tests.api.offers_cases import published  # noqa: F401 - its file's cases are wanted
+from tests.api.plans_cases import plans_published  # noqa: F401 - its file's cases are wanted
 from tests.api.redeeming import give_points, rich
+from tests.api.referrals_cases import TERMS  # noqa: F401 - its file's cases are wanted
+from tests.api.segments_cases import EMAIL  # noqa: F401 - its file's cases are wanted
 from tests.households import living as households
 from tests.integrations.believing import Believing
 from tests.members.letterbox import code_for
@@ -36,6 +45,7 @@ from tests.members.people import PASSWORD, PASSWORD_HASH
 from tests.payouts.paying import with_cashback
 from tests.programme.demo import demo_yaml
 
+__all__ = ["CASES", "Case"]
 LATER = Instant(NOW + 3600 * SECOND)
 
 

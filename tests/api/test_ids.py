@@ -12,11 +12,16 @@ from graphql import (
     get_named_type,
 )
 
+from server import clock
 from server.cards import service as cards
 from server.edge.nodes import global_id
 from server.principal import Scope, StaffRole
+from tests.api.baskets_cases import basket_input
 from tests.api.calling import NOBODY, NOW, Api, Caller, Json, dump, uncosted
+from tests.api.catalogue_cases import stocked
 from tests.api.contract import contract, mutations
+from tests.api.offers_cases import published
+from tests.api.plans_cases import plans_published
 from tests.api.redeeming import give_points
 from tests.api.test_access import ANNA, BASKET, INPUTS
 from tests.api.ways import named
@@ -37,11 +42,14 @@ SEEN_BY: dict[str, set[str]] = {
     "Hold": {"owner", *_READERS},
     "Purchase": {"owner", *_STAFF, "KEY_PURCHASES_WRITE"},
     "Payout": {"owner", *_AUDITED, "STAFF_SUPPORT"},
+    "RewardOrder": {"owner", *_READERS},
+    "PlanSubscription": {"owner", "STAFF_SUPPORT", *_AUDITED},
+    "Basket": {*_STAFF, "KEY_PURCHASES_WRITE"},
     "DeviceSession": {"owner"},
     "ApiKey": _AUDITED,
 }
 """Who finds a thing of each type by its id; whoever isn't named finds nothing. A programme is
-everyone's."""
+everyone's, and an offer is shown to each as it stands for them."""
 
 
 async def things(api: Api, owner: Caller, till: Caller) -> dict[str, str]:
@@ -55,6 +63,11 @@ async def things(api: Api, owner: Caller, till: Caller) -> dict[str, str]:
     )
     bought = await api.record(till)
     asked = await api.mutate("requestPayout", {"destination": "LT12"}, owner)
+    await stocked()
+    ordered = await api.mutate("orderReward", {"rewardKey": "mug"}, owner)
+    await plans_published()
+    joined = await api.mutate("subscribePlan", {"planKey": "plus"}, owner)
+    basket = await api.mutate("reserveBasket", {"basket": basket_input()}, till)
     session = await api.data("{ sessions { nodes { id } } }", caller=owner)
     return {
         "Member": owner.id,
@@ -64,6 +77,9 @@ async def things(api: Api, owner: Caller, till: Caller) -> dict[str, str]:
         "Hold": held["hold"]["id"],
         "Purchase": bought["purchaseId"],
         "Payout": asked["payout"]["id"],
+        "RewardOrder": ordered["order"]["id"],
+        "PlanSubscription": joined["planSubscription"]["id"],
+        "Basket": basket["basket"]["id"],
         "DeviceSession": session["sessions"]["nodes"][0]["id"],
         "ApiKey": global_id("ApiKey", till.account_id),
     }
@@ -73,7 +89,7 @@ def test_every_type_with_an_id_is_in_the_table() -> None:
     node = contract().type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
     types = {one.name for one in contract().get_possible_types(node)}
-    assert types == SEEN_BY.keys() | {"Programme"}
+    assert types == SEEN_BY.keys() | {"Programme", "Offer", "MemberOffer"}
 
 
 async def test_what_is_anothers_is_answered_like_what_does_not_exist(api: Api) -> None:
@@ -106,6 +122,22 @@ async def test_a_programme_is_everyones(api: Api) -> None:
     assert data == {"node": {"__typename": "Programme", "id": version["id"]}}
 
 
+async def test_an_offer_is_shown_to_each_as_it_stands_for_them(api: Api) -> None:
+    anna, bob = await api.member("anna"), await api.member("bob")
+    with clock.moved_to(NOW):
+        opaque = await published(audience={"members": ["anna"]})
+    callers = {
+        "MemberOffer": [anna],
+        "Offer": [await api.staff(role) for role in StaffRole],
+        None: [bob, NOBODY, await api.key(*Scope)],
+    }
+    for kind, each in callers.items():
+        for caller in each:
+            shown = uncosted(await api.send(NODE, {"id": opaque}, caller, at=NOW))
+            seen = None if kind is None else {"__typename": kind, "id": opaque}
+            assert shown == {"data": {"node": seen}}, (kind, caller)
+
+
 # ---------------------------------------------------------------- ids that are none
 
 
@@ -130,7 +162,7 @@ def strange(kind: str) -> list[str]:
 
 async def test_ids_that_lead_nowhere(api: Api) -> None:
     reader, manager = await api.key(*Scope), await api.staff(StaffRole.MANAGER)
-    for kind in (*SEEN_BY, "Programme"):
+    for kind in (*SEEN_BY, "Offer", "Programme"):
         for opaque in strange(kind):
             for caller in (reader, manager):
                 data = await api.data(NODE, {"id": opaque}, caller)
@@ -152,8 +184,12 @@ def id_places(type_: GraphQLInputObjectType, place: Place = ()) -> Iterator[Plac
             yield from id_places(inner, here)
 
 
-_ALTERNATIVES = {"id", "externalId", "cardNumber", "voucherId", "voucherCode"}
-"""Of which an input takes one."""
+_ALTERNATIVES = (
+    {"id", "externalId", "cardNumber", "voucherId", "voucherCode"},
+    {"basketId", "basket"},
+    {"basketId", "quoteToken"},
+)
+"""Of each of which an input takes one."""
 
 
 def with_id(given: Any, place: Place, opaque: str) -> Any:
@@ -166,7 +202,7 @@ def with_id(given: Any, place: Place, opaque: str) -> Any:
     others = {
         name: value
         for name, value in (given or {}).items()
-        if step not in _ALTERNATIVES or name not in _ALTERNATIVES
+        if not any({step, name} <= these for these in _ALTERNATIVES)
     }
     return {**others, step: with_id((given or {}).get(step), rest, opaque)}
 

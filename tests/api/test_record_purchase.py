@@ -36,6 +36,7 @@ def earned(
         "rule": rule,
         "points": points,
         "challenge": challenge,
+        "offer": None,
         "availableAt": available,
         "expiresAt": midnight(expires),
     }
@@ -71,6 +72,7 @@ def answer(
         "cashback": cashback,
         "tierBefore": tiers[0],
         "tierAfter": tiers[1],
+        "offers": [],
     }
 
 

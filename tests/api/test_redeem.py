@@ -58,6 +58,7 @@ async def test_a_member_a_till_and_staff_redeem(api: Api, till: Caller) -> None:
                 "points": input["points"],
                 "status": "ISSUED",
                 "issuedAt": NOW_SHOWN,
+                "expiresAt": None,
             },
             "pointsRedeemed": input["points"],
             "pointsAvailableAfter": left,

@@ -54,7 +54,7 @@ async def test_a_return_tells_all_that_it_undid(api: Api, till: Caller, anna: in
             "voucher": usd("0.00"),
             "moneyRefund": usd("13.33"),
         },
-        "reversed": [{"rule": "BASE", "points": 134, "challenge": None}],
+        "reversed": [{"rule": "BASE", "points": 134, "challenge": None, "offer": None}],
         "pointsTaken": {
             "points": 134,
             "fromLot": 134,

@@ -20,6 +20,7 @@ from server.rewards.service import Redemption
 from server.storage import sql
 from server.transfers import service as transfers
 from server.transfers.service import Present
+from tests.catalogue.shop import VOUCHER, change, order, reward
 from tests.purchases.baskets import PARTNER, at, draft, line, publish, recorded
 from tests.purchases.returns import return_draft
 
@@ -52,6 +53,7 @@ async def lively() -> None:
     )
     await _visits()
     await _uses()
+    await _orders()
     await _returns()
     await _among_members()
     await _of_staff()
@@ -107,6 +109,18 @@ async def _uses() -> None:
     )
     await _paid("by-voucher", ANNA, now, by_voucher.payment.id)
     await _holds(basket, now)
+
+
+async def _orders() -> None:
+    """Of what the catalogue has: an order that stands, a voucher's, and one that was cancelled."""
+    now = at("2026-02-02")
+    await reward(now=now)
+    await reward("voucher", VOUCHER, price={"points": 150}, now=now)
+    clara = await member_id(CLARA)
+    await order(clara, now=now)
+    await order(clara, "voucher", now=now)
+    cancelled = (await order(clara, now=now)).order
+    await change("cancel", cancelled.id, now=now)
 
 
 async def _holds(basket: Basket, now: Instant) -> None:

@@ -147,6 +147,22 @@ TAMPERINGS = (
         _first("vouchers", "status = 'issued'"), "status = 'cancelled'",
     ),
     _set(
+        "an order's points", Check.USES, "reward_orders",
+        _first("reward_orders", "status = 'issued'"), "points = points - 1",
+    ),
+    _set(
+        "the points of a voucher's order", Check.USES, "reward_orders",
+        _first("reward_orders", "kind = 'voucher'"), "points = points + 1",
+    ),
+    _set(
+        "an order that is cancelled", Check.USES, "reward_orders",
+        _first("reward_orders", "status = 'issued'"), "status = 'cancelled'",
+    ),
+    _set(
+        "an order that was cancelled", Check.USES, "reward_orders",
+        _first("reward_orders", "status = 'cancelled'"), "status = 'issued'",
+    ),
+    _set(
         "a payment's amount", Check.USES, "payments", _first("payments", "kind = 'points'"),
         "amount = amount + 1",
     ),

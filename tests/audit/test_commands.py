@@ -44,7 +44,9 @@ async def test_it_names_the_first_wrong_row_of_each_check(database: Address) -> 
     await lively()
     anna = await member_id(ANNA)
     async with sql.transaction():
-        await sql.execute("UPDATE vouchers SET points = points + 1")
+        await sql.execute(
+            "UPDATE vouchers SET points = points + 1 WHERE id = (SELECT MIN(id) FROM vouchers)"
+        )
         await sql.execute("UPDATE tier_states SET level = 'Gold' WHERE member_id = $1", anna)
     [[state]] = await sql.fetch("SELECT id FROM tier_states WHERE member_id = $1", anna)
     code, printed, _said = await audit(database)

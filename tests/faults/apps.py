@@ -8,7 +8,7 @@ import httpx2
 from server import clock
 from server.app import create_app
 from server.edge import idempotency
-from server.integrations import firebase
+from server.integrations import billing, firebase
 from server.members import service as members
 from server.programme import service as programme
 from server.storage import sql
@@ -17,6 +17,7 @@ from tests.api.calling import NOW, Api
 from tests.api.conftest import SETTINGS
 from tests.api.test_idempotency import CASES, Case
 from tests.integrations.believing import Believing
+from tests.integrations.billing_server import Obliging
 from tests.members.letterbox import opened_letterbox
 from tests.programme.demo import demo_text
 
@@ -28,6 +29,7 @@ KEY = "the same each time"
 async def client() -> AsyncIterator[Api]:
     """The real app in this process, as its callers see it."""
     firebase.use(Believing())
+    billing.use(Obliging())
     transport = httpx2.ASGITransport(app=APP)
     async with httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as http:
         yield Api(http)

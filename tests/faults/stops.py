@@ -1,4 +1,5 @@
-"""Where a process dies: at the n-th statement that it sends to its database.
+"""Where a process dies: at the n-th statement that it sends to its database. There, one that lives
+may look at what it would leave.
 
 Nothing of the process outlives it but its database, so "right after the n-th statement" is "right
 before the next": one more stop after the last statement, when the answer is ready, completes it.
@@ -15,7 +16,7 @@ import os
 import signal
 import sqlite3
 from asyncio import selector_events
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -45,11 +46,16 @@ class _Counter:
     at: int | None
     stops: list[str]
     is_watching: bool = False
+    look: Callable[[], None] | None = None
 
     def pass_by(self, what: str) -> None:
         self.stops.append(what)
         if len(self.stops) - 1 == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.look is not None:
+            self.is_watching = False  # to look takes statements too
+            self.look()
+            self.is_watching = True
 
     def watch(self) -> None:
         self.is_watching = True
@@ -130,9 +136,11 @@ def _messages(data: bytes) -> list[bytes]:
     return messages
 
 
-def installed(engine: str, *, at: int | None) -> Stop:
-    """The counter of this process, once and for all; it dies at stop number `at` if there is one.
-    To be installed before the database is opened."""
-    stop = (_SqliteStop if engine == "sqlite" else _PostgresStop)(at, [])
+def installed(
+    engine: str, *, at: int | None = None, look: Callable[[], None] | None = None
+) -> Stop:
+    """The counter of this process, once and for all; it dies at stop number `at` if there is one,
+    and has a look at each that it passes. To be installed before the database is opened."""
+    stop = (_SqliteStop if engine == "sqlite" else _PostgresStop)(at, [], look=look)
     stop.install()
     return stop

@@ -88,19 +88,22 @@ def replayed(files: Files, calls: Sequence[Call]) -> Platter:
     return platter
 
 
-def rows(file: Path) -> Rows:
-    """Every row of every table of a database, which must be whole, but for the counts of attempts,
-    which have transactions of their own."""
+ATTEMPTS = "attempt_limits"
+"""The counts of attempts, which have transactions of their own."""
+
+
+def rows(file: Path, *, left_out: Sequence[str] = (ATTEMPTS,)) -> Rows:
+    """Every row of every table of a database, which must be whole, but for those left out."""
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         names = connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            " AND name <> 'attempt_limits'"
         )
         return {
             name: connection.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall()  # noqa: S608
             for (name,) in names.fetchall()
+            if name not in left_out
         }
 
 

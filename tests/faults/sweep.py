@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +23,8 @@ from tests.faults.apps import KEY, app, client, prepared
 from tests.faults.determined import determine
 from tests.faults.nursery import Killed, born
 from tests.faults.stops import Stop, installed
-from tests.postgres import create_database, drop_database
+from tests.faults.survival import Rows, rows
+from tests.postgres_copies import Copies, told
 
 SECONDS_TO_NOTICE = 30
 
@@ -39,6 +42,8 @@ class Undisturbed:
     answer: Json
     after: Dump
     stops: list[str]
+    left: list[str]
+    """At each stop, what a process that dies there would leave; see `Databases.told`."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,14 @@ async def _prepared(address: Address, name: str) -> tuple[Case, Dump]:
         return await prepared(api, name), await dump()
 
 
-async def _once(address: Address, name: str, case: Case, stop: Stop) -> Undisturbed:
+async def _once(
+    address: Address, name: str, case: Case, stop: Stop, left: list[str]
+) -> Undisturbed:
     async with app(address) as api:
         stop.watch()
         answer = await api.mutate(name, case.input, case.caller, key=KEY)
         stop.last()
-        return Undisturbed(answer, await dump(), stop.stops)
+        return Undisturbed(answer, await dump(), stop.stops, left)
 
 
 async def _repeated(address: Address, name: str, case: Case) -> Repeated:
@@ -108,24 +115,43 @@ class Databases:
     def __init__(self, template: Address, folder: Path, server: str | None) -> None:
         self._template = template
         self._folder = folder
-        self._server = server
+        self._copies = None if server is None else Copies(server, template.location)
 
     @contextmanager
     def copy(self, *, name: str) -> Iterator[Address]:
         """A copy for the block."""
-        if self._server is None:
-            folder = self._folder / name
-            folder.mkdir()
-            file = folder / "laurel.sqlite3"
-            shutil.copyfile(self._template.location, file)
-            yield Address("sqlite", str(file))
-            shutil.rmtree(folder)
+        if self._copies is not None:
+            with self._copies.one() as url:
+                yield Address("postgres", url)
             return
-        url = create_database(self._server, template=self._template.location)
-        try:
-            yield Address("postgres", url)
-        finally:
-            drop_database(url)
+        folder = self._folder / name
+        folder.mkdir()
+        file = folder / "laurel.sqlite3"
+        shutil.copyfile(self._template.location, file)
+        yield Address("sqlite", str(file))
+        shutil.rmtree(folder)
+
+    def told(self, address: Address, *, is_open: bool = False) -> str:
+        """Which rows a process that is killed now leaves, or has left unless its database
+        `is_open`. Its own files are not opened: how they come back is for the next one to show."""
+        if address.engine == "postgres":
+            rows = json.dumps(told(address.location, is_alone=not is_open))
+        else:
+            rows = repr(_rows_of_a_copy(Path(address.location), self._folder / "told"))
+        return hashlib.sha256(rows.encode()).hexdigest()
+
+    def close(self) -> None:
+        """Nobody wants another copy."""
+        if self._copies is not None:
+            self._copies.close()
+
+
+def _rows_of_a_copy(file: Path, folder: Path) -> Rows:
+    shutil.copytree(file.parent, folder, ignore=shutil.ignore_patterns("*-shm", "*.lock"))
+    try:
+        return rows(folder / file.name, left_out=())
+    finally:
+        shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)
@@ -146,19 +172,39 @@ class Sweep:
 
         return born(live)
 
-    def run(self, address: Address, case: Case, *, seed: int, at: int | None) -> Undisturbed:
-        """The mutation, in a process that dies at stop number `at` if there is one."""
+    def undisturbed(self, address: Address, case: Case, *, seed: int) -> Undisturbed:
+        """The mutation, in a process that looks at each stop at what it would leave."""
+        left: list[str] = []
 
-        async def work() -> Undisturbed:
-            if self.is_sabotaged:
-                ImmediateTransaction.begin = _begin_nothing  # type: ignore[method-assign]
-            return await _once(address, self.name, case, installed(address.engine, at=at))
+        def look() -> None:
+            left.append(self.databases.told(address, is_open=True))
 
-        return self.in_a_process(seed, work)
+        # What the one that repeats would leave, were it killed as well, nobody asks.
+        looks = look if seed == DYING else None
+        return self.in_a_process(
+            seed, lambda: self._once(address, case, installed(address.engine, look=looks), left)
+        )
 
-    def repeated(self, address: Address, case: Case) -> Repeated:
-        """What a new process finds, and the same request in it."""
-        return self.in_a_process(REPEATING, lambda: _repeated(address, self.name, case))
+    def killed(self, address: Address, case: Case, *, at: int) -> str:
+        """What the mutation leaves in a process that dies at stop number `at`."""
+        with suppress(Killed):
+            self.in_a_process(
+                DYING, lambda: self._once(address, case, installed(address.engine, at=at), [])
+            )
+            raise AssertionError(f"it lived past stop {at}")
+        return self.databases.told(address)
+
+    async def _once(self, address: Address, case: Case, stop: Stop, left: list[str]) -> Undisturbed:
+        if self.is_sabotaged:
+            ImmediateTransaction.begin = _begin_nothing  # type: ignore[method-assign]
+        return await _once(address, self.name, case, stop, left)
+
+    def tried_again(self, address: Address, case: Case) -> Repeated | RuntimeError:
+        """What a new process finds, and the same request in it; or how that failed."""
+        try:
+            return self.in_a_process(REPEATING, lambda: _repeated(address, self.name, case))
+        except RuntimeError as error:
+            return error
 
 
 async def _begin_nothing(self: ImmediateTransaction) -> None:
@@ -168,32 +214,36 @@ async def _begin_nothing(self: ImmediateTransaction) -> None:
 def run(
     *, name: str, template: str, server: str | None, folder: Path, is_sabotaged: bool = False
 ) -> Json:
-    """Kills the mutation at each stop. Answers {"stops": what stood there, in order;
-    "outcomes": for each, "nothing" or "all" was done; "faults": what was wrong, in words}."""
+    """Looks at each stop of the mutation at what a process that dies there would leave. For each of
+    the states found, which are two unless something is half done, one is killed, must have left
+    just that, and is repeated. Answers {"stops": what stood there, in order; "outcomes": for each,
+    "nothing" or "all" was done; "faults": what was wrong, in words}."""
     engine = "sqlite" if server is None else "postgres"
     asyncio.run(_read(name))
     gc.freeze()
     with ExitStack() as stack:
-        empty = Databases(Address(engine, template), folder, server)
+        empty = stack.enter_context(closing(Databases(Address(engine, template), folder, server)))
         copied = stack.enter_context(empty.copy(name="prepared"))
-        sweep = Sweep(name, Databases(copied, folder, server), time.time_ns(), is_sabotaged)
+        databases = stack.enter_context(closing(Databases(copied, folder, server)))
+        sweep = Sweep(name, databases, time.time_ns(), is_sabotaged)
         case, before = sweep.in_a_process(PREPARING, lambda: _prepared(copied, name))
         runs = []
         for seed in (DYING, REPEATING):
             with sweep.databases.copy(name="undisturbed") as address:
-                runs.append(sweep.run(address, case, seed=seed, at=None))
+                runs.append(sweep.undisturbed(address, case, seed=seed))
         died, repeats = runs
         outcomes, faults = [], []
-        for number, stop in enumerate(died.stops):
-            with sweep.databases.copy(name="killed") as address:
-                with suppress(Killed):
-                    sweep.run(address, case, seed=DYING, at=number)
-                    raise AssertionError(f"it lived past stop {number}, {stop}")
-                try:
-                    repeated = sweep.repeated(address, case)
-                except RuntimeError as error:
-                    faults.append(f"killed {stop}: the repetition failed: {error}")
-                    continue
+        repeats_of: dict[str, Repeated | RuntimeError] = {}  # by all that was left
+        for number, (stop, left) in enumerate(zip(died.stops, died.left, strict=True)):
+            if left not in repeats_of:  # without chance, equal rows come to equal rows
+                with databases.copy(name="killed") as address:
+                    if sweep.killed(address, case, at=number) != left:
+                        faults.append(f"killed {stop}: it left other rows than were seen there")
+                    repeats_of[left] = sweep.tried_again(address, case)
+            repeated = repeats_of[left]
+            if isinstance(repeated, RuntimeError):
+                faults.append(f"killed {stop}: the repetition failed: {repeated}")
+                continue
             is_done = repeated.found == died.after
             outcomes.append("all" if is_done else "nothing")
             expected = (died.after, died) if is_done else (before, repeats)

@@ -31,7 +31,7 @@ def test_a_mutation_killed_anywhere_is_done_or_not_and_can_be_repeated(
     )
     assert told["faults"] == []
     outcomes, stops = told["outcomes"], told["stops"]
-    assert outcomes[0] == "nothing"
+    assert outcomes[0] == "nothing", (outcomes, stops)
     assert outcomes[-1] == "all", stops
 
 

@@ -20,7 +20,9 @@ from tests.purchases.baskets import at
 MANAGER = 7
 OWNED = (
     "purchases", "purchase_lines", "purchase_returns", "return_lines", "payments", "vouchers",
-    "payouts", "adjustments",
+    "payouts", "adjustments", "coupon_redemptions", "offer_uses", "offer_activations",
+    "plan_subscriptions",
+    "baskets",
 )  # fmt: skip
 COUNTED = {
     "tier_states": "level, since, window_spend_minor, lifetime_spend_minor, evaluated_day,"

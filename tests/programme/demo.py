@@ -45,6 +45,7 @@ OPTIONAL: dict[Place, Any] = {
     },
     ("payouts",): {"minimum_minor": 100, "daily_limit_minor": 5000},
     ("adjustments",): {"second_person_above_points": 0, "second_person_above_minor": 200},
+    ("approvals",): {"second_person_above_budget_minor": 50_000},
 }
 """All optional keys, none of them at its default, in reading order."""
 

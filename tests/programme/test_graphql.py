@@ -162,6 +162,7 @@ OPTIONAL_TERMS = """{ programme {
   households { maximumMembers rejoinWaitDays minimumAccountAgeDays }
   payouts { minimum { amount } dailyLimit { amount currencyCode } }
   adjustments { secondPersonAbovePoints secondPersonAbove { amount } }
+  approvals { secondPersonAboveBudget { amount } }
 } }"""
 
 
@@ -198,6 +199,7 @@ async def test_everyone_sees_the_defaults_of_what_a_document_leaves_out() -> Non
             "secondPersonAbovePoints": 1000,
             "secondPersonAbove": {"amount": "10.00"},
         },
+        "approvals": {"secondPersonAboveBudget": {"amount": "1000.00"}},
     }
 
 
@@ -237,6 +239,7 @@ async def test_everyone_sees_what_a_document_says_in_its_optional_keys() -> None
             "dailyLimit": {"amount": "50.00", "currencyCode": "USD"},
         },
         "adjustments": {"secondPersonAbovePoints": 0, "secondPersonAbove": {"amount": "2.00"}},
+        "approvals": {"secondPersonAboveBudget": {"amount": "500.00"}},
     }
 
 

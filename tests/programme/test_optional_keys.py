@@ -17,6 +17,7 @@ from server.programme.checking import Section
 from server.programme.comparing import Difference, diff
 from server.programme.document import (
     Adjustments,
+    Approvals,
     CashbackCap,
     Holds,
     Households,
@@ -71,6 +72,7 @@ def test_without_the_sections_the_defaults_count() -> None:
     assert programme.households == Households(6, 30, 0)
     assert programme.payouts == Payouts(minimum_minor=1, daily_limit_minor=0)
     assert programme.adjustments == Adjustments(1000, 1000)
+    assert programme.approvals == Approvals(second_person_above_budget_minor=100_000)
     assert programme.cashback.tier_rates_basis_points == {}
     assert programme.cashback.rate_for_tier_basis_points("Gold") == 200
     assert programme.cashback.caps == ()

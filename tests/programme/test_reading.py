@@ -1,5 +1,6 @@
 """Which YAML is read, as what, and what is refused before anything is built from it."""
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -149,3 +150,15 @@ def test_letters_that_do_not_exist_are_refused_by_either_parser(
 ) -> None:
     monkeypatch.setattr(reading, "_LOADER", loader)
     assert refused(text).line.encode()
+
+
+@given(text=st.text(st.characters(codec="utf-8"), max_size=50))
+def test_json_is_read_with_all_its_escapes(text: str) -> None:
+    assert plain_data(json.dumps({"a": text + "\\\\ud83d💥"})) == (
+        {"a": text + "\\\\ud83d💥"},
+        [],
+    )
+
+
+def test_half_a_surrogate_pair_in_json_is_refused() -> None:
+    assert refused(r'{"a": "\ud83d"}').accepted == "a YAML document"

@@ -240,7 +240,7 @@ def test_a_missing_key_is_reported_and_has_no_default(place: Place) -> None:
             "there is no such key; the keys here are "
             + ", ".join(demo())
             + " (optional: returns, paying_with_points, holds, transfers, households, payouts,"
-            " adjustments)",
+            " adjustments, approvals)",
         ),
         (("tier",), "there is no such key; the nearest is tiers"),
         (("programme", "time_zone"), "there is no such key; the nearest is timezone"),

@@ -37,6 +37,7 @@ BOUNDS: list[tuple[Place, int, int, str]] = [
     (("payouts", "daily_limit_minor"), 0, 10**12, MONEY),
     (("adjustments", "second_person_above_points"), 0, 10**9, POINTS),
     (("adjustments", "second_person_above_minor"), 0, 10**12, MONEY),
+    (("approvals", "second_person_above_budget_minor"), 0, 10**12, MONEY),
     (("cashback", "tier_rates_basis_points", "Gold"), 0, 10_000, BASIS_POINTS),
     (("cashback", "caps", 0, "minor"), 0, 10**12, MONEY),
 ]

@@ -235,20 +235,21 @@ def offer_rows(
     """Section 10's line of each offer: redemptions by its segment, of its coupons, in its time."""
     campaigns = list(tables["campaigns"])
     coupons = list(tables["coupons"])
-    redemptions = list(tables["coupon_redemptions"])
+    redemptions = sorted(tables["coupon_redemptions"], key=lambda r: str(r["redemption_date"])[:10])
     rows: list[Row] = []
     for offer in programme["offers"]:
         campaign = int(offer["campaign_id"])
         segment = {int(r["household_id"]) for r in campaigns if int(r["campaign_id"]) == campaign}
         of_offer = {int(r["coupon_upc"]) for r in coupons if int(r["campaign_id"]) == campaign}
-        redeemed = {
+        candidates = [
             (int(r["household_id"]), int(r["coupon_upc"]), str(r["redemption_date"])[:10])
             for r in redemptions
             if int(r["campaign_id"]) == campaign
             and int(r["household_id"]) in segment
             and int(r["coupon_upc"]) in of_offer
             and offer["valid_from"] <= str(r["redemption_date"])[:10] <= offer["valid_to"]
-        }
+        ]
+        redeemed = within_limits(offer, candidates)
         redeeming = {household for household, _, _ in redeemed}
         rows.append(
             {
@@ -261,3 +262,16 @@ def offer_rows(
             }
         )
     return rows
+
+
+def within_limits(
+    offer: Programme, candidates: list[tuple[int, int, str]]
+) -> list[tuple[int, int, str]]:
+    """Of (household, coupon, date) by date, those that count: of a household a coupon so often on
+    a day."""
+    of_day = int(offer["max_redemptions_per_coupon_member_day"])
+    counted: list[tuple[int, int, str]] = []
+    for household, coupon, day in candidates:
+        if counted.count((household, coupon, day)) < of_day:
+            counted.append((household, coupon, day))
+    return counted

@@ -153,6 +153,8 @@ class FakeLaurel:
                 data = {"members": self._page(variables, now)}
             case "Insights":
                 data = {"insights": self._insights(now)}
+            case "Offers":
+                data = {"insights": {"offers": []}}  # nothing was published here
             case _:
                 return {"errors": [{"message": f"Unknown operation {operation}."}]}
         return {"data": data}

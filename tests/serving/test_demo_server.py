@@ -134,7 +134,7 @@ def _token(demo: Demo, audience: str) -> str:
 
 def test_graphiql_offers_the_credentials_that_are_printed() -> None:
     known = identities(is_known=True)
-    assert [each.slug for each in known] == ["member", "staff", "till"]
+    assert [each.slug for each in known] == ["member", "staff", "approver", "till"]
     for each in identities(is_known=False):
         assert (each.password if isinstance(each, PasswordIdentity) else each.api_key) == ""
 

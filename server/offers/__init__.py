@@ -1,0 +1,1 @@
+"""What of the offers is members': activations and uses, and the limits that these keep."""

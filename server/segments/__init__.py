@@ -1,0 +1,1 @@
+"""Owns segments: groups of members by what is known of them, or by a list, and those facts."""
