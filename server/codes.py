@@ -9,24 +9,26 @@ characters these differ, so that every single wrong character and every swap of 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 BITS_EACH = 5
 
-_VALUES = {character: value for value, character in enumerate(ALPHABET)}
-_READ_AS = str.maketrans({"1": "L", "I": "L"})  # of what looks alike, L alone is a character
+VALUES = {character: value for value, character in enumerate(ALPHABET)}
+"""The element that each character stands for."""
+READ_AS = str.maketrans({"1": "L", "I": "L"})
+"""Of what looks alike, L alone is a character."""
 
 
 def code_of(number: int, *, length: int) -> str:
     """The code of so many characters, and the check character behind them, of a number."""
     values = [number >> shift & 31 for shift in range(BITS_EACH * (length - 1), -1, -BITS_EACH)]
-    return "".join(ALPHABET[value] for value in [*values, _checksum([*values, 0])])
+    return "".join(ALPHABET[value] for value in [*values, checksum([*values, 0])])
 
 
 def number_of(text: str, *, length: int) -> int | None:
     """The number that was made a code of so many characters, however it was typed; None for what
     is no such code."""
-    read = "".join(filter(str.isalnum, text)).upper().translate(_READ_AS)
-    if len(read) != length + 1 or not _VALUES.keys() >= set(read):
+    read = "".join(filter(str.isalnum, text)).upper().translate(READ_AS)
+    if len(read) != length + 1 or not VALUES.keys() >= set(read):
         return None
-    values = [_VALUES[character] for character in read]
-    if _checksum(values):
+    values = [VALUES[character] for character in read]
+    if checksum(values):
         return None
     number = 0
     for value in values[:-1]:
@@ -34,7 +36,7 @@ def number_of(text: str, *, length: int) -> int | None:
     return number
 
 
-def _checksum(values: list[int]) -> int:
+def checksum(values: list[int]) -> int:
     """The check element of these, which end with 0; or 0 of those that end with it."""
     total = 0
     for value in values:

@@ -1,42 +1,25 @@
 """Single-use codes: 11 random characters and a check character, pure functions.
 
-The alphabet has 32 characters without 0, O, 1 and I, so that no two of them are taken for each
-other; each stands for an element of the field with 32 elements, GF(2)[x]/(x^5 + x^2 + 1). The check
-character makes the sum of c[k] * x^(11 - k) zero over all 12. The powers x^0 to x^11 differ, so
-that every single wrong character and every swap of two different ones, neighbours or not, is found.
+Alphabet and check character are those of `server.codes`, whose powers x^0 to x^11 differ: every
+single wrong character and every swap of two different ones, neighbours or not, is found. A million
+of them are made at once, from tables of two characters each.
 """
 
 import secrets
 from collections.abc import Iterator
 
+from server.codes import ALPHABET, READ_AS, VALUES, checksum
 from server.coupons.errors import unknown_code
 from server.errors import Path
 
-ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 RANDOM_CHARACTERS = 11
 RANDOM_BITS = 5 * RANDOM_CHARACTERS
 LENGTH = RANDOM_CHARACTERS + 1
 GROUP = 4
 
-_VALUES = {character: value for value, character in enumerate(ALPHABET)}
-_READ_AS = str.maketrans({"1": "L", "I": "L"})  # of what looks alike, L alone is a character
 _BYTES_EACH = 7
 _PAIR_BITS = 10
 _PAIR = (1 << _PAIR_BITS) - 1
-
-
-def _times_x(value: int) -> int:
-    """The element multiplied by x."""
-    value <<= 1
-    return value ^ 0b100101 if value & 0b100000 else value
-
-
-def _checksum(values: list[int]) -> int:
-    """The check element of these, or 0 of those that already end with it."""
-    total = 0
-    for value in values:
-        total = _times_x(total) ^ value
-    return total
 
 
 def _check_of_pairs() -> list[list[int]]:
@@ -48,7 +31,7 @@ def _check_of_pairs() -> list[list[int]]:
         for value in range(1 << _PAIR_BITS):
             values = [0] * LENGTH
             values[pair * 2 : pair * 2 + 2] = divmod(value, 32)
-            table.append(_checksum([*values[:RANDOM_CHARACTERS], 0]))
+            table.append(checksum([*values[:RANDOM_CHARACTERS], 0]))
         tables.append(table)
     return tables
 
@@ -114,12 +97,12 @@ def single_use(text: str) -> str | None:
     """The code that a normalised text is, read kindly where characters look alike, or None."""
     if len(text) != LENGTH:
         return None
-    read = text.translate(_READ_AS)
+    read = text.translate(READ_AS)
     try:
-        values = [_VALUES[character] for character in read]
+        values = [VALUES[character] for character in read]
     except KeyError:
         return None
-    return None if _checksum(values) else read
+    return None if checksum(values) else read
 
 
 def parsed(text: str, *, path: Path = ()) -> str:

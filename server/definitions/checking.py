@@ -238,7 +238,6 @@ _PLAIN: dict[type, Any] = {
     inspect.NoneType: None,
     inspect.DateType: date,
     inspect.TimeType: time,
-    inspect.FloatType: float,
     inspect.AnyType: Any,
 }
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.codes import ALPHABET
 from server.coupons import codes
 from server.errors import NotFound
 
@@ -14,8 +15,8 @@ NUMBERS = st.integers(0, 2**codes.RANDOM_BITS - 1)
 
 def test_a_code_has_55_random_bits_in_characters_that_look_different() -> None:
     assert codes.RANDOM_BITS == 55
-    assert len(set(codes.ALPHABET)) == 32
-    assert set("01IO").isdisjoint(codes.ALPHABET)
+    assert len(set(ALPHABET)) == 32
+    assert set("01IO").isdisjoint(ALPHABET)
 
 
 def test_codes_are_these() -> None:
@@ -34,8 +35,7 @@ def test_the_sum_of_two_codes_is_a_code() -> None:
     # What is proved below of the differences from the code 0 holds of every code.
     for one, other in itertools.combinations([_value(p, v) for p in range(11) for v in (1, 7)], 2):
         added = "".join(
-            codes.ALPHABET[codes.ALPHABET.index(a) ^ codes.ALPHABET.index(b)]
-            for a, b in zip(one, other, strict=True)
+            ALPHABET[ALPHABET.index(a) ^ ALPHABET.index(b)] for a, b in zip(one, other, strict=True)
         )
         assert codes.is_code(added)
 
@@ -43,7 +43,7 @@ def test_the_sum_of_two_codes_is_a_code() -> None:
 def test_no_single_wrong_character_makes_a_code() -> None:
     zero = codes.code_of(0)
     for place, value in itertools.product(range(codes.LENGTH), range(1, 32)):
-        wrong = zero[:place] + codes.ALPHABET[value] + zero[place + 1 :]
+        wrong = zero[:place] + ALPHABET[value] + zero[place + 1 :]
         assert not codes.is_code(wrong), (place, value)
 
 
@@ -51,7 +51,7 @@ def test_no_swap_of_two_characters_makes_a_code() -> None:
     # Swapping a and b adds their difference at both places.
     zero = codes.code_of(0)
     for first, second in itertools.combinations(range(codes.LENGTH), 2):
-        for difference in codes.ALPHABET[1:]:
+        for difference in ALPHABET[1:]:
             swapped = list(zero)
             swapped[first] = swapped[second] = difference
             assert not codes.is_code("".join(swapped)), (first, second, difference)
@@ -84,4 +84,4 @@ def test_new_codes_are_codes_and_differ() -> None:
     assert len(set(made)) == 2_000
     assert all(codes.is_code(code) for code in made)
     used = set("".join(made))
-    assert used == set(codes.ALPHABET)
+    assert used == set(ALPHABET)
