@@ -70,7 +70,7 @@ async def test_a_member_a_till_and_staff_redeem(api: Api, till: Caller) -> None:
     mine = await api.data(
         "{ me { vouchersIssued vouchers { nodes { id code value { amount currencyCode } remaining"
         " { amount currencyCode } points"
-        " status issuedAt } } } }",
+        " status issuedAt expiresAt } } } }",
         caller=anna,
         at=NOW,
     )
