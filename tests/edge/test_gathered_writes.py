@@ -104,7 +104,8 @@ async def test_all_who_come_together_share_a_round_and_no_round_has_more_than_th
     monkeypatch.setattr(gathered_writes, "MAXIMUM_ROUND", 8)
     answers = await asyncio.gather(*(till.sell(number) for number in range(1, 21)))
     assert answers == [Done(number) for number in range(1, 21)]
-    assert [len(numbers) for numbers in till.rounds] == [8, 8, 4]
+    # Rounds on connections of their own may come to their writing in any order.
+    assert sorted(len(numbers) for numbers in till.rounds) == [4, 8, 8]
     assert await sold() == dict.fromkeys(range(1, 21), 1)
     assert await kept_keys() == 20
 

@@ -32,6 +32,7 @@ async def test_who_is_ended_because_of_a_deadlock_tries_again(database: object) 
     await asyncio.gather(
         sql.retried(lambda: write(names, "a")), sql.retried(lambda: write(names[::-1], "b"))
     )
-    assert attempts == len(names) + 1
+    # Who tries again may take the row before who waits for it wakes, and so meet them once more.
+    assert len(names) < attempts <= len(names) * sql.MAXIMUM_ATTEMPTS
     rows = await sql.fetch("SELECT value FROM shared_secrets ORDER BY name")
     assert ["".join(sorted(row[0])) for row in rows] == ["ab", "ab"]
