@@ -88,7 +88,7 @@ class Relay:
         self._has_lost = False
         self._to_do = asyncio.Event()  # something to send, or the connection has ended
         self.connected = asyncio.Event()
-        self.sent_count = 0  # statements
+        self.sent_count = 0  # statements begun, counted before anybody can hear them
 
     def announce(self, announced: Collection[Change]) -> None:
         """Send these changes soon; from any thread."""
@@ -167,8 +167,8 @@ class Relay:
         texts = [_EVERYTHING] if has_lost else payloads(sending)
         try:
             for text in texts:
-                await _within(connection.execute("SELECT pg_notify($1, $2)", CHANNEL, text))
                 self.sent_count += 1
+                await _within(connection.execute("SELECT pg_notify($1, $2)", CHANNEL, text))
         except BaseException:
             self._has_lost |= has_lost
             self._announce(sending)
