@@ -11,7 +11,9 @@ from rich.console import Console
 from bench import hostile as hostile_bench
 from bench import ledger as ledger_bench
 from bench import live as live_bench
+from bench import outage as outage_bench
 from bench import peer_commands, report
+from bench import push as push_bench
 from bench import quoting as quote_bench
 from bench.ledger import CannotStart, Plan
 from bench.limits import NotOnDisk
@@ -130,6 +132,44 @@ def quote(
     if json is not None:
         encoded = msgspec.json.encode(quote_bench.as_json(result, plan))
         json.write_bytes(msgspec.json.format(encoded) + b"\n")
+
+
+@cli.command("push-outage")
+def push_outage(
+    rounds: Annotated[int, typer.Option(min=1, max=100)] = 1,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Of each outage.")] = 60,
+    per_second: Annotated[int, typer.Option(min=1, max=1000, help="Purchases.")] = 20,
+) -> None:
+    """Purchases while Firebase is away, against while it is there; exit code 1 if they notice."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    try:
+        result = outage_bench.measure(
+            rounds=rounds, outage_seconds=seconds, per_second=per_second, say=console.print
+        )
+    except outage_bench.CannotMeasure as error:
+        console.print(f"bench: {error}")
+        raise typer.Exit(2) from None
+    typer.echo(f"\n{outage_bench.as_text(result)}")
+    if not result.holds:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def push(
+    rounds: Annotated[int, typer.Option(min=1, max=100)] = 5,
+    seconds: Annotated[float, typer.Option(min=0.5, max=600, help="Of each measurement.")] = 4,
+    json: Annotated[Path | None, typer.Option(help="A file for the figures as JSON.")] = None,
+) -> None:
+    """Push messages in a second to a loopback FCM, against firebase-admin's own client."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    try:
+        result = push_bench.measure(rounds=rounds, seconds=seconds, say=console.print)
+    except push_bench.NotSent as error:
+        console.print(f"bench: {error}")
+        raise typer.Exit(1) from None
+    typer.echo(f"\n{result.text}")
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(result.as_json())) + b"\n")
 
 
 peer_commands.register(cli)

@@ -24,6 +24,7 @@ from server.command_line.running import (
 )
 from server.command_line.segments import segments_cli
 from server.command_line.staff import staff_cli
+from server.command_line.work import jobs, work
 from server.settings import Mode
 from server.storage import commands
 from server.storage.database import CannotOpen
@@ -38,6 +39,8 @@ cli.add_typer(definitions_cli, name="definitions")
 cli.add_typer(segments_cli, name="segments")
 cli.add_typer(coupons_cli, name="coupons")
 cli.add_typer(partners_cli, name="partners")
+cli.command("work")(work)
+cli.command("jobs")(jobs)
 
 
 @cli.command()

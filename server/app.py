@@ -1,7 +1,8 @@
 """The composition root: puts the schema, the domains' services and the pages into one ASGI app."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
@@ -32,16 +33,28 @@ from server.edge.sockets import SocketEndpoint
 from server.edge.straight import Straight
 from server.edge.streams import Streams
 from server.examples import EXAMPLES, SIGN_IN_MUTATION
-from server.integrations import billing, email, firebase, live
+from server.integrations import billing, email, firebase, live, push
 from server.integrations.live_postgres import carried
 from server.integrations.mail_addresses import SmtpServer, sender_of
 from server.members import service as members
+from server.notifications import sending_rates
+from server.notifications.unsubscribe import UNSUBSCRIBE_ROUTE
 from server.plans.webhook import billing_route
 from server.principal import Principal
 from server.referrals import links
 from server.schema import schema
-from server.settings import EMULATOR_VARIABLE, Mode, Settings, TrustedDocuments, tell_firebase
+from server.settings import (
+    EMULATOR_VARIABLE,
+    InvalidSettings,
+    Mode,
+    PrivateAddresses,
+    Settings,
+    TrustedDocuments,
+    tell_firebase,
+)
 from server.storage import changes, database, sql
+from server.webhooks import guarding
+from server.webhooks.receiving import orders_route
 
 GRAPHQL_PATH = "/graphql"
 LIVENESS_PATH = "/healthz"
@@ -140,16 +153,79 @@ def _billing(settings: Settings) -> billing.BillingProvider:
     return billing.HttpBilling(settings.billing_url, settings.billing_secret.get_secret_value())
 
 
-def mailing(settings: Settings) -> AbstractAsyncContextManager[email.Post | None]:
+def guard_webhooks(settings: Settings) -> None:
+    """From now on webhooks go where the settings let them go."""
+    guarding.use(
+        guarding.Policy(
+            requires_https=settings.mode is Mode.PRODUCTION,
+            allows_private=settings.webhook_private_addresses is PrivateAddresses.ALLOW,
+        )
+    )
+
+
+def mailing(
+    settings: Settings, *, listens_at: str | None = None
+) -> AbstractAsyncContextManager[email.Post | None]:
     """Within the block, which has the database open, letters are sent: by the mail server that the
-    settings name; without one into a folder, and in production not at all."""
+    settings name; without one into a folder, and in production not at all.
+
+    `listens_at` is the server's own URL: what its letters lead to where no other one is set, and
+    never in production, where readers are elsewhere."""
     mailer: email.Mailer | None = None
     if settings.smtp_url is not None:
         mailer = email.SmtpMailer(SmtpServer.of(settings.smtp_url.get_secret_value()))
     elif settings.mode is not Mode.PRODUCTION:
         mailer = email.FolderMailer(settings.mail_folder)
     sender = sender_of(settings.mail_from or "Laurel <laurel@localhost>")
-    return email.posting(mailer, sender=sender, reset_url=settings.reset_url)
+    own = None if settings.mode is Mode.PRODUCTION else listens_at
+    return email.posting(
+        mailer,
+        sender=sender,
+        reset_url=settings.reset_url,
+        public_url=settings.reached_at or own,
+    )
+
+
+@asynccontextmanager
+async def pushing(
+    settings: Settings, *, say: Callable[[str], None] | None = None
+) -> AsyncIterator[Callable[[], None]]:
+    """Within the block push messages are sent: by Firebase Cloud Messaging, with the credentials
+    that the settings name. Without them, outside of production, `say` is given what a phone would
+    show; else nothing is sent. The yielded verb prepares what is slow to load.
+
+    Raises InvalidSettings.
+    """
+    pusher, begin = _pusher(settings, say)
+    push.use(pusher)
+    sending_rates.use(settings.fcm_messages_per_minute)
+    try:
+        yield begin
+    finally:
+        push.use(push.NoPush())
+        await pusher.close()
+
+
+def _pusher(
+    settings: Settings, say: Callable[[str], None] | None
+) -> tuple[push.Pusher, Callable[[], None]]:
+    if settings.fcm_credentials is not None:
+        return _firebase_pusher(settings, settings.fcm_credentials), lambda: None
+    if say is None or settings.mode is Mode.PRODUCTION:
+        return push.NoPush(), lambda: None
+    from server.integrations.loopback_phone import LoopbackPhone  # noqa: PLC0415 - seldom needed
+
+    phone = LoopbackPhone(say)
+    return phone, phone.begin
+
+
+def _firebase_pusher(settings: Settings, credentials: Path) -> push.Pusher:
+    from server.integrations.fcm import BadCredentials, FirebasePusher  # noqa: PLC0415 - seldom needed
+
+    try:
+        return FirebasePusher(credentials, url=settings.fcm_url, token_url=settings.fcm_token_url)
+    except BadCredentials as error:
+        raise InvalidSettings(f"LAUREL_FCM_CREDENTIALS: the file {credentials} {error}") from None
 
 
 def create_app(
@@ -162,6 +238,7 @@ def create_app(
     firebase.use(_id_tokens(settings))
     billing.use(_billing(settings))
     links.use(settings.referral_url)
+    guard_webhooks(settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -209,6 +286,8 @@ def create_app(
         ),
         Route("/.well-known/jwks.json", _jwks),
         billing_route(settings.webhook_secrets),
+        orders_route(),
+        UNSUBSCRIBE_ROUTE,
         Route(LIVENESS_PATH, _healthz),
         Route(READINESS_PATH, _readyz),
         Route("/", lambda _request: RedirectResponse(GRAPHQL_PATH)),

@@ -10,7 +10,9 @@ from enum import Enum, auto
 from pathlib import Path
 
 from server import clock
+from server.actions import kinds as _actions  # noqa: F401 - makes its kinds known
 from server.cards.service import MemberReference
+from server.catalogue import kinds as _catalogue  # noqa: F401 - same
 from server.clock import Instant
 from server.definitions import bundles
 from server.definitions import service as definitions
@@ -18,6 +20,7 @@ from server.definitions.formats import FileFormat
 from server.definitions.importing import bring_in
 from server.demo_credentials import (
     APPROVER_EMAIL,
+    DEVICE_TOKEN,
     MEMBER_EMAIL,
     MEMBER_PASSWORD,
     REPLAY_KEY,
@@ -28,18 +31,23 @@ from server.demo_credentials import (
 from server.edge.graphiql import ApiKeyIdentity, Identity, PasswordIdentity
 from server.enrolment import service as enrolment
 from server.members import service as members
+from server.notifications import choices, devices
+from server.notifications import kinds as _messages  # noqa: F401 - same
+from server.notifications.shapes import MARKETING, Channel
 from server.principal import Scope, StaffRole
 from server.programme import service as programme
 from server.programme.service import PublishedProgramme
 from server.purchases import service as purchases
 from server.purchases.service import Draft, Line, Submission
 from server.rewards import service as rewards
-from server.storage import sql
+from server.segments import kinds as _segments  # noqa: F401 - same
+from server.storage import outbox, sql
 
 DEFINITIONS_FILE = Path(__file__).parent / "demo-definitions.yaml"
 PROGRAMME_FILE = Path(__file__).parent / "programme" / "demo-programme.yaml"
 PUBLISHED_BY = "demonstration"
 PARTNER = "demo-shop"
+DEVICE_NAME = "Demo phone"
 WEEKS = 8
 _SEED = 2017
 
@@ -133,8 +141,34 @@ async def make() -> None:
             await _enrol_sample(number, name, published)
             for number, name in enumerate(_SAMPLE_NAMES, 1)
         ]
-        await members.create_account(ids[0], MEMBER_EMAIL, member_hash)
+        account_id = await members.create_account(ids[0], MEMBER_EMAIL, member_hash)
         await _play_weeks(ids)
+        await _give_phone(ids[0], account_id)
+    async with sql.transaction():
+        # Of what the samples did in all those weeks nobody is told.
+        await outbox.remove_all()
+
+
+async def _give_phone(member_id: int, account_id: int) -> None:
+    """A device that the first sample member wants all messages on."""
+    now = clock.now()
+    session = await members.open_session(account_id, DEVICE_NAME)
+    device = devices.Registration(
+        token=DEVICE_TOKEN, platform=devices.Platform.ANDROID, locale="en-US", time_zone="UTC"
+    )
+    await devices.register(member_id, session.session_id, device, now=now)
+    await choices.state(
+        member_id,
+        [
+            choices.Statement(channel, category, is_given=True)
+            for channel in (Channel.PUSH, Channel.EMAIL)
+            for category in MARKETING
+        ],
+        text_version="demonstration 1",
+        source=choices.ChoiceSource.MEMBER,
+        by=PUBLISHED_BY,
+        now=now,
+    )
 
 
 async def _enrol_sample(number: int, name: str, published: PublishedProgramme) -> int:

@@ -1,10 +1,11 @@
 """Starting the server: the database looked at and brought up to date, then serving."""
 
+import asyncio
 import gc
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,11 @@ from server.serving import (
     Serving,
     cancelled_by_signals,
     listening_socket,
+    metrics_shown,
     run,
     serve,
-    serving_beside,
 )
-from server.settings import Mode, OperationLog, Settings
+from server.settings import InvalidSettings, Mode, OperationLog, Settings
 from server.storage import database, migrate
 from server.storage.database import Address, CannotOpen
 from server.storage.looking import look
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from server.edge.metrics import Metrics
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
-_METRICS_CONNECTIONS = 50
 Say = Callable[[str], None]
 
 
@@ -55,7 +55,7 @@ def launch(
                     say=say,
                 )
             )
-    except (CannotListen, CannotOpen) as error:
+    except (CannotListen, CannotOpen, InvalidSettings) as error:
         raise CannotServe(str(error)) from error
     finally:
         gc.enable()
@@ -102,12 +102,10 @@ async def _prepare_and_serve(
         _load_structlog()
         from server import logs  # noqa: PLC0415 - slow to load; what is wrong has been said before
         from server.app import create_app, mailing  # noqa: PLC0415 - same
-        from server.audit.jobs import auditing  # noqa: PLC0415 - same
         from server.edge import trusted_commands  # noqa: PLC0415 - same
         from server.edge.metrics import Metrics  # noqa: PLC0415 - same
         from server.members.commands import ERRANDS  # noqa: PLC0415 - same
         from server.replay import publishing  # noqa: PLC0415 - same
-        from server.segments.jobs import listing_segments  # noqa: PLC0415 - same
         from server.storage import errands  # noqa: PLC0415 - same
 
         logs.configure(with_operations=settings.operation_log is OperationLog.ALL)
@@ -118,16 +116,20 @@ async def _prepare_and_serve(
         async with (
             _tracing(settings),
             _showing(metrics, listening.metrics),
-            mailing(settings),
-            auditing(metrics, interval_seconds=settings.audit_interval_seconds),
-            listing_segments(),
+            mailing(settings, listens_at=_url_of(listening.api)),
             errands.taking(address, {**ERRANDS, **trusted_commands.ERRANDS, **publishing.ERRANDS}),
+            _working(settings, metrics, say) as begin_work,
         ):
+
+            def announce() -> None:
+                say(_announcement(settings, listening))
+                begin_work()
+
             await serve(
                 app,
                 listening.api,
                 _serving(settings, stops_with_stdin=stops_with_stdin),
-                announce=lambda: say(_announcement(settings, listening)),
+                announce=announce,
                 on_stopping=app.state.readiness.stop,
                 end_streams=app.state.streams.stop,
             )
@@ -160,17 +162,35 @@ async def _tracing(settings: Settings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _showing(metrics: "Metrics", listening: socket.socket | None) -> AsyncIterator[None]:
-    from server.edge.metrics import metrics_app  # noqa: PLC0415 - as slow as the app
-
-    if listening is None:
-        yield
+async def _working(
+    settings: Settings, metrics: "Metrics", say: Say
+) -> AsyncIterator[Callable[[], None]]:
+    """Within the block the background work is done, if it is done here, from when the yielded verb
+    is called: what is slow to load is loaded when the server is ready."""
+    if not settings.works_here:
+        yield lambda: None
         return
-    from server.edge.connections import Bounds  # noqa: PLC0415 - as slow as the app
+    from server.app import pushing  # noqa: PLC0415 - as slow as the app
+    from server.work.process import working_here  # noqa: PLC0415 - same
 
-    bounds = Bounds(connections=_METRICS_CONNECTIONS, connections_per_address=_METRICS_CONNECTIONS)
-    async with serving_beside(metrics_app(metrics), listening, Serving(bounds=bounds)):
-        yield
+    beginning = asyncio.Event()
+
+    async with (
+        pushing(settings, say=say) as begin_pushing,
+        working_here(settings, metrics, beginning=beginning),
+    ):
+
+        def begin() -> None:
+            begin_pushing()
+            beginning.set()
+
+        yield begin
+
+
+def _showing(
+    metrics: "Metrics", listening: socket.socket | None
+) -> AbstractAsyncContextManager[None]:
+    return nullcontext() if listening is None else metrics_shown(metrics, listening)
 
 
 def _load_structlog() -> None:

@@ -9,6 +9,7 @@ from server.adjustments.graphql import AdjustmentMutations, AdjustmentQueries
 from server.audit.graphql import AuditQueries
 from server.baskets.basket_types import Basket
 from server.baskets.graphql import BasketMutations, BasketQueries
+from server.campaigns.graphql import CampaignMutations, CampaignQueries
 from server.cards.graphql import Card, CardMutations
 from server.catalogue.browsing_graphql import CatalogueQueries
 from server.catalogue.drop_mutations import DropMutations
@@ -37,6 +38,11 @@ from server.membership.member_type import Member
 from server.membership.session_mutations import MemberSessionMutations
 from server.membership.subscription import MembershipSubscriptions
 from server.merging.graphql import MergingMutations, MergingQueries
+from server.notifications.choice_mutations import ChoiceMutations
+from server.notifications.device_mutations import Device, DeviceMutations
+from server.notifications.inbox_mutations import InboxMutations, Notification
+from server.notifications.preview_graphql import MessagePreviewQueries
+from server.notifications.quiet_mutations import QuietHoursMutations
 from server.offers.graphql import MemberOffer, OfferMutations
 from server.offers.staff_graphql import Offer, OfferQueries
 from server.partners.graphql import PartnerQueries
@@ -55,6 +61,9 @@ from server.rewards.graphql import RewardMutations, Voucher
 from server.segments.graphql import SegmentQueries
 from server.sizes import STATED
 from server.transfers.graphql import TransferMutations
+from server.webhooks.graphql import WebhookQueries
+from server.webhooks.mutations import WebhookMutations
+from server.webhooks.order_graphql import OrderWebhookMutations, OrderWebhookQueries
 
 
 @strawberry.type(description="What can be read.")
@@ -79,6 +88,10 @@ class Query(
     OfferQueries,
     ReferralQueries,
     SurveyQueries,
+    CampaignQueries,
+    MessagePreviewQueries,
+    WebhookQueries,
+    OrderWebhookQueries,
 ):
     """The root of queries."""
 
@@ -118,6 +131,13 @@ class Mutation(
     OfferMutations,
     ReferralMutations,
     ActionMutations,
+    DeviceMutations,
+    ChoiceMutations,
+    QuietHoursMutations,
+    InboxMutations,
+    CampaignMutations,
+    WebhookMutations,
+    OrderWebhookMutations,
 ):
     """The root of mutations."""
 
@@ -145,6 +165,8 @@ schema = strawberry.Schema(
         Basket,
         MemberOffer,
         Offer,
+        Device,
+        Notification,
         *sizing.DIRECTIVES,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),

@@ -22,11 +22,13 @@ from uvicorn.loops.auto import auto_loop_factory
 
 if TYPE_CHECKING:
     from server.edge.connections import Bounds
+    from server.edge.metrics import Metrics
 
 GRACE_SECONDS = 10
 FILES_BESIDE_CONNECTIONS = 128
 """Open files that are no connections of clients: the database's, the logs, the program's own."""
 BACKLOG = 2048
+_METRICS_CONNECTIONS = 50
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -79,6 +81,25 @@ def cancelled_by_signals() -> Iterator[None]:
         loop.add_signal_handler(number, task.cancel)
     try:
         yield
+    finally:
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def asked_to_stop() -> AsyncIterator[asyncio.Event]:
+    """Within the block SIGINT and SIGTERM set the event; the second of them ends the process."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        event.set()
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)
+
+    for number in _STOPPING:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield event
     finally:
         for number in _STOPPING:
             loop.remove_signal_handler(number)
@@ -187,6 +208,17 @@ async def serving_beside(
     finally:
         server.should_exit = True
         await task
+
+
+@asynccontextmanager
+async def metrics_shown(metrics: "Metrics", listening: socket.socket) -> AsyncIterator[None]:
+    """Within the block the figures are shown on a port of their own."""
+    from server.edge.connections import Bounds  # noqa: PLC0415 - as slow as the app
+    from server.edge.metrics import metrics_app  # noqa: PLC0415 - same
+
+    bounds = Bounds(connections=_METRICS_CONNECTIONS, connections_per_address=_METRICS_CONNECTIONS)
+    async with serving_beside(metrics_app(metrics), listening, Serving(bounds=bounds)):
+        yield
 
 
 def _spare_the_collector() -> None:

@@ -76,6 +76,20 @@ class CompiledOperations(StrEnum):
     NEVER = "never"
 
 
+class Background(StrEnum):
+    """Where what follows from writes is done: messages, webhooks, reminders, audits."""
+
+    HERE = "here"  # in the process that serves
+    ELSEWHERE = "elsewhere"  # in processes of `python -m server work`
+
+
+class PrivateAddresses(StrEnum):
+    """Whether webhooks may go to addresses inside the operator's own network."""
+
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
 class InvalidSettings(Exception):
     """A setting is missing or wrong; the message says which, in one line."""
 
@@ -161,6 +175,52 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None  # smtp[s]://[user:password@]host[:port][?tls=required|none]
     mail_from: str | None = None  # the sender: an address, or a name and <an address>
     reset_url: str | None = None  # the page that sets a password, with {code} in it
+
+    # Push messages by Firebase Cloud Messaging; without credentials a phone is drawn at the
+    # terminal, and in production none are sent.
+    fcm_credentials: Path | None = None  # a service account's key file, as Firebase gives it
+    fcm_url: str = "https://fcm.googleapis.com"  # elsewhere for tests only
+    fcm_token_url: str | None = None  # where access tokens come from, if not where the file says
+    fcm_messages_per_minute: int = Field(default=600_000, ge=1, le=100_000_000)  # the quota
+
+    background: Background | None = None  # HERE on SQLite, ELSEWHERE on PostgreSQL
+    public_url: str | None = None  # where members' browsers and shops reach this server
+    webhook_private_addresses: PrivateAddresses = PrivateAddresses.REFUSE
+
+    @field_validator("fcm_url", "fcm_token_url", "public_url")
+    @classmethod
+    def _is_a_base_url(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[!-~]+", url):
+            raise ValueError("it should be a URL such as https://loyalty.example.com")
+        return url.rstrip("/") if url is not None else None
+
+    @model_validator(mode="after")
+    def _messages_go_to_google(self) -> "Settings":
+        if self.mode is not Mode.PRODUCTION:
+            return self
+        for name, url in (
+            ("LAUREL_FCM_URL", self.fcm_url),
+            ("LAUREL_FCM_TOKEN_URL", self.fcm_token_url),
+            ("LAUREL_PUBLIC_URL", self.public_url),
+        ):
+            if (url or "").startswith("http:"):
+                raise ValueError(f"{name} must be https:// in production")
+        return self
+
+    @property
+    def works_here(self) -> bool:
+        """Whether the process that serves does the background work as well."""
+        if self.background is None:
+            return self.address.engine == "sqlite"
+        return self.background is Background.HERE
+
+    @property
+    def reached_at(self) -> str | None:
+        """Where members' browsers and shops reach this server, without a slash at the end."""
+        if self.public_url is not None:
+            return self.public_url
+        issuer = self.token_issuer
+        return issuer.rstrip("/") if issuer.startswith(("https://", "http://")) else None
 
     referral_url: str | None = None  # the app's page that takes a member's code, with {code} in it
 

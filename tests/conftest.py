@@ -19,6 +19,7 @@ from server.storage import ids, migrate
 from server.storage.database import Address, opened
 from tests.postgres import create_database, drop_database
 from tests.postgres_copies import Copies
+from tests.prepared_models import prepare_once
 from tests.properties import tried
 
 pytest_plugins = ["tests.postgres_plugin"]
@@ -37,6 +38,10 @@ ENGINES = ["sqlite", "postgres"]
 
 # Operations of tests come once: all are compiled, or none (scripts/test --interpreted).
 os.environ.setdefault("LAUREL_COMPILED_OPERATIONS", "always")
+# Whoever tests background work says so: its engine takes a while to load.
+os.environ.setdefault("LAUREL_BACKGROUND", "elsewhere")
+
+prepare_once()
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,8 @@ CHOOSING = {
     "needsReview",
     "state",
     "status",
+    "unreadOnly",
+    "webhookId",
 }
 """Arguments of connections that say which of the things are listed."""
 TYPES = {

@@ -1,15 +1,13 @@
-"""Auditing in the background of a server: what has changed, again and again."""
-
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+"""Auditing in the background: what has changed, again and again."""
 
 import structlog
 
+from server import clock
 from server.audit import service
 from server.audit.service import Status
+from server.clock import MICROSECONDS_PER_SECOND, Instant
 from server.edge.metrics import Metrics
-from server.storage import sql
+from server.scheduling import Job
 
 _PROBLEMS_LOGGED = 20
 """Of each run: what one fault breaks may be much."""
@@ -18,35 +16,34 @@ SHARE_PERCENT = 20
 _log = structlog.get_logger("audit")
 
 
-@asynccontextmanager
-async def auditing(metrics: Metrics, *, interval_seconds: int) -> AsyncIterator[None]:
-    """Within the block changes are audited, each time so many seconds after the last; 0 is never.
+def auditing(metrics: Metrics, *, interval_seconds: int) -> tuple[Job, ...]:
+    """The job that audits changes, each time so many seconds after the last; none for 0.
 
-    It ends with the block at once: an audit under way is given up, and made again next time.
+    Each process that works has it, and tells its own metrics of the latest audit, whoever made it:
+    one audits at a time.
     """
     if not interval_seconds:
-        yield
-        return
-    task = asyncio.create_task(_again_and_again(metrics, interval_seconds), name="audit")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        return ()
+    last = clock.system_now()
 
+    async def is_due(_now: Instant) -> bool:
+        return clock.system_now() - last >= interval_seconds * MICROSECONDS_PER_SECOND
 
-async def _again_and_again(metrics: Metrics, interval_seconds: int) -> None:
-    while True:
-        await asyncio.sleep(interval_seconds)
+    async def run(_now: Instant) -> int:
+        nonlocal last
         try:
-            await tick(metrics, interval_seconds=interval_seconds)
-        except Exception as error:
-            # Whatever it is, the server goes on, the lag grows, and the next time may succeed.
-            if sql.is_unavailable(error):
-                _log.warning("audit postponed: the database does not answer")
-            else:
-                _log.exception("audit failed")
+            status = await tick(metrics, interval_seconds=interval_seconds)
+        finally:
+            last = clock.system_now()
+        return 0 if status is None else status.member_count
+
+    return (Job("audit", "* * * * * *", run, lag_seconds, is_due, is_shared=True),)
+
+
+async def lag_seconds(_now: Instant) -> int:
+    """How long ago the ledger was audited to its end."""
+    status = await service.status()
+    return 0 if status is None else max(0, int(status.lag_seconds(clock.system_now())))
 
 
 async def tick(metrics: Metrics, *, interval_seconds: int = 0) -> Status | None:

@@ -10,7 +10,7 @@ from server.catalogue import errors, funding, models, rules
 from server.catalogue.documents import Fulfilment
 from server.catalogue.lines import free
 from server.catalogue.rules import OrderStatus
-from server.catalogue.views import OrderReference, OrderView, found, locked
+from server.catalogue.views import OrderReference, OrderView, found, locked, put_changed
 from server.clock import Instant
 from server.errors import DomainError, NotAllowed
 from server.ledger import service as ledger
@@ -26,7 +26,9 @@ async def mark_ready(reference: OrderReference, *, by: str, now: Instant) -> Ord
     """Say that an order can be picked up, or is on its way. Raises NotFound or AlreadyDecided."""
     order = await locked((await found(reference)).id)
     _check(order, OrderStatus.READY, reference)
-    return await _change(order, status=OrderStatus.READY, ready_at=now, changed_by=by)
+    changed = await _change(order, status=OrderStatus.READY, ready_at=now, changed_by=by)
+    put_changed(changed, at=now)
+    return changed
 
 
 async def mark_delivered(reference: OrderReference, *, by: str, now: Instant) -> OrderView:
@@ -41,7 +43,9 @@ async def mark_delivered(reference: OrderReference, *, by: str, now: Instant) ->
         raise NotAllowed("reward_order.unpaid", path=reference.path)
     if order.expires_at <= now:
         raise NotAllowed("reward_order.expired", path=reference.path)
-    return await _change(order, status=OrderStatus.DELIVERED, delivered_at=now, changed_by=by)
+    changed = await _change(order, status=OrderStatus.DELIVERED, delivered_at=now, changed_by=by)
+    put_changed(changed, at=now)
+    return changed
 
 
 async def mark_paid(reference: OrderReference, *, by: str, now: Instant) -> OrderView:
@@ -139,6 +143,7 @@ async def _cancelled(
     """Note it, once all else is locked; what was decided meanwhile stands."""
     _check_cancelling(order, reference, now)
     changed = await _change(order, status=OrderStatus.CANCELLED, cancelled_at=now, changed_by=by)
+    put_changed(changed, at=now)
     if order.place_id is not None:
         await free(order.place_id, now=now)
     await sql.execute(models.PUT_BACK, order.quantity, order.reward_key)

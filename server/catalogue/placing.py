@@ -13,7 +13,7 @@ from server.catalogue.documents import Fulfilment, RewardDocument, Voucher, kind
 from server.catalogue.errors import NotYetOpen, OutOfStock
 from server.catalogue.lines import TakenPlace, take
 from server.catalogue.rules import OrderStatus
-from server.catalogue.views import OrderView
+from server.catalogue.views import OrderView, put_changed
 from server.clock import NEVER, Instant
 from server.definitions import service as definitions
 from server.definitions.service import Published
@@ -158,6 +158,7 @@ async def _write(order: OrderView, document: RewardDocument, terms: Programme) -
     row = msgspec.structs.astuple(order)
     owed = await funding.noted(order, document, terms)
     await execute_each([(models.INSERT_ORDER, [row]), *owed])
+    put_changed(order, at=order.ordered_at)
     if isinstance(document.what, Voucher):
         value_minor = document.what.value_minor * order.quantity
         await rewards.issue(

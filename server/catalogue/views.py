@@ -9,7 +9,7 @@ from server.catalogue.rules import OrderStatus
 from server.clock import Instant
 from server.errors import Path
 from server.rewards import service as rewards
-from server.storage import sql
+from server.storage import outbox, sql
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -88,6 +88,12 @@ async def locked(order_id: int) -> OrderView:
     row = await queries.order_for_writing(order_id)
     assert row is not None, "no order is ever deleted"
     return view_of(row)
+
+
+def put_changed(order: OrderView, *, at: Instant) -> None:
+    """Put the event that the order was placed or is further on."""
+    facts = {"order_id": order.id, "reward": order.reward_key, "state": order.status.value}
+    outbox.put("order.changed", order.member_id, facts, occurred_at=at)
 
 
 async def orders_of_members(

@@ -17,7 +17,7 @@ from server.challenges.standings import (
 )
 from server.clock import Instant, LocalDay
 from server.programme.document import Programme
-from server.storage import sql
+from server.storage import outbox, sql
 from server.storage.exchange import Asked, Written
 from server.storage.ids import new_id
 
@@ -48,6 +48,13 @@ class Completion(msgspec.Struct, frozen=True):
     points: int  # less what the member has kept of earlier rewards that were undone
 
 
+class _Rewarded(msgspec.Struct):
+    """What the completions of a challenge gave a member, streaks of it included, and when."""
+
+    points: int = 0
+    at: Instant = Instant(0)
+
+
 class Counting:
     """The challenges of some members within one writing transaction; made by `counting`."""
 
@@ -65,6 +72,7 @@ class Counting:
         self._changed_runs: dict[tuple[int, str, LocalDay], Run] = {}
         self._swallowed: set[tuple[int, str, LocalDay]] = set()
         self._totals: dict[tuple[int, str], list[int]] = {}
+        self._rewards: dict[tuple[int, str], _Rewarded] = {}
 
     def count(
         self, member_id: int, programme: Programme, facts: PurchaseFacts, *, purchase_id: int
@@ -89,6 +97,9 @@ class Counting:
                 total = self._totals.setdefault((member_id, challenge.key), [0, 0])
                 total[0] += 1
                 total[1] += streaks
+                rewarded = self._rewards.setdefault((member_id, challenge.key), _Rewarded())
+                rewarded.points += sum(one.points for one in completions[-1 - streaks :])
+                rewarded.at = max(rewarded.at, facts.at)
             if was != (progress.progress, progress.completed_at):
                 self._changed.add(key)
         return completions
@@ -114,8 +125,15 @@ class Counting:
             self._swallowed.add(key)
         return streaks
 
+    def _put_events(self) -> None:
+        for (member_id, challenge), rewarded in self._rewards.items():
+            times = self._totals[member_id, challenge][0]
+            facts = {"challenge": challenge, "points": rewarded.points, "times": times}
+            outbox.put("challenge.completed", member_id, facts, occurred_at=rewarded.at)
+
     def writes(self) -> list[Written]:
-        """What writes what was counted."""
+        """What writes what was counted; what was completed is put as events."""
+        self._put_events()
         return [
             (
                 models.UPSERT_PROGRESS,

@@ -265,6 +265,12 @@ def accepted(shape: inspect.Type) -> str:  # noqa: PLR0911 - one line for each k
         return f"a mapping of {_number(shape)} keys"
     if isinstance(shape, _ITEMS):
         return f"a list of {_number(shape)} items"
+    return _named(shape)
+
+
+def _named(shape: inspect.Type) -> str:
+    if isinstance(shape, inspect.DateTimeType) and shape.tz is False:
+        return "a date and a time of day, such as 2026-12-01T10:00:00"
     return _NAMED.get(type(shape), "a value")
 
 

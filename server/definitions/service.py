@@ -37,7 +37,7 @@ from server.programme.checking import MAXIMUM_PROBLEMS
 from server.programme.document import Programme
 from server.programme.errors import InvalidDocument
 from server.programme.reading import plain_data
-from server.storage import changes
+from server.storage import changes, outbox
 from server.storage.ids import new_id
 
 __all__ = [
@@ -385,6 +385,9 @@ async def _become(version: Version, status: DefinitionStatus, **known: Any) -> V
     await models.change(row_of(changed))
     if status is DefinitionStatus.PUBLISHED:
         changes.note(changes.PROGRAMME, 0)
+        facts = {"kind": changed.kind, "key": changed.key, "version": changed.version}
+        assert changed.decided_at is not None, "what is published was decided"
+        outbox.put("definition.published", None, facts, occurred_at=changed.decided_at)
         if not changed.withdraws:
             document = document_of(changed.kind, changed.document)
             await kind_of(changed.kind).on_published(changed, document)

@@ -10,6 +10,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import strawberry
@@ -154,6 +155,7 @@ def alike(principal: Principal) -> Alike:
     return principal.kind, principal.staff_role, principal.scopes
 
 
+@lru_cache(maxsize=8)
 def rules_of(schema: GraphQLSchema) -> Mapping[Coordinate, Access]:
     """The rule of each field of each object type and interface of the schema.
 

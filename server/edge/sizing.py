@@ -7,6 +7,7 @@ weighs 1, a mutation 10 besides what it answers, and a plain value nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import strawberry
 from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
@@ -107,6 +108,7 @@ def _definition(definition: GraphQLField) -> StrawberryField:
     return ours
 
 
+@lru_cache(maxsize=8)
 def sizes_of(schema: GraphQLSchema) -> Mapping[Coordinate, FieldSize]:
     """What is stated of each field that is not a plain one."""
     found: dict[Coordinate, FieldSize] = {}

@@ -14,6 +14,7 @@ from server.programme.granting import available_at, points_grant
 from server.programme.service import PublishedProgramme
 from server.referrals import service as referrals
 from server.referrals.service import Invitation, Marks, check_marks
+from server.storage import outbox
 from server.tiers import service as tiers
 
 __all__ = [
@@ -73,6 +74,7 @@ def welcome(
 ) -> ledger.Grant | None:
     """Start the new member's tier and grant the welcome points; the grant, if there is one."""
     counting.enrol(member_id, published, at)
+    outbox.put("member.created", member_id, {}, occurred_at=at)
     points = published.programme.points.welcome_bonus_points
     if not points:
         return None

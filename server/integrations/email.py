@@ -1,7 +1,8 @@
 """E-mail: what sends letters, by SMTP or into a folder, and the post that they wait in.
 
 A letter is sent beside the request that caused it, tried again when the mail server asks for it,
-and given up after a few minutes. Neither addresses nor letters are logged.
+and given up after a few minutes. What must outlive the process stands in the database as well,
+until the post says that the letter is settled. Neither addresses nor letters are logged.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ from contextlib import asynccontextmanager
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -24,6 +26,9 @@ from server.clock import system_now
 from server.integrations.mail_addresses import SmtpServer
 from server.storage import sql
 from server.storage.ids import new_id
+
+if TYPE_CHECKING:
+    import aiosmtplib
 
 SMTP_TIMEOUT_SECONDS = 10
 """For each step of a conversation with the mail server."""
@@ -54,11 +59,16 @@ class MailUnavailable(Exception):
         self.reason = reason
 
 
+class MailInDoubt(MailUnavailable):
+    """The connection was lost while the letter was handed over: it may have been taken."""
+
+
 class Mailer(Protocol):
     """Sends letters."""
 
     async def send(self, letter: EmailMessage) -> None:
-        """Send it to whom its To names. Raises LetterRefused and MailUnavailable."""
+        """Send it to whom its To names. Raises LetterRefused and MailUnavailable; MailInDoubt if
+        it may have been taken all the same."""
 
 
 # ---------------------------------------------------------------- SMTP
@@ -80,12 +90,12 @@ class SmtpMailer:
         self._tls = tls
 
     async def send(self, letter: EmailMessage) -> None:
-        """Send it. Raises LetterRefused and MailUnavailable."""
+        """Send it. Raises LetterRefused and MailUnavailable; MailInDoubt if it was lost in DATA."""
         import aiosmtplib  # noqa: PLC0415 - slow to load, and most servers start without need of it
 
         server = self._server
         try:
-            async with aiosmtplib.SMTP(
+            async with _client_class()(
                 hostname=server.host,
                 port=server.port,
                 username=server.user,
@@ -110,6 +120,26 @@ class SmtpMailer:
             raise MailUnavailable(type(error).__name__) from None
         except ValueError:  # what the letter's headers can't hold
             raise LetterRefused("malformed") from None
+
+
+@cache
+def _client_class() -> "type[aiosmtplib.SMTP]":
+    import aiosmtplib  # noqa: PLC0415 - as above
+
+    class Client(aiosmtplib.SMTP):
+        """Says so if it's lost from DATA on: the server may have the letter, and its answer not
+        have come back."""
+
+        async def data(self, *arguments: Any, **options: Any) -> Any:
+            """Hand the letter over."""
+            try:
+                return await super().data(*arguments, **options)
+            except aiosmtplib.SMTPResponseException:
+                raise  # an answer: it was not taken
+            except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+                raise MailInDoubt(type(error).__name__) from None
+
+    return Client
 
 
 def _failure(code: int) -> LetterRefused | MailUnavailable:
@@ -154,12 +184,24 @@ class FolderMailer:
 Job = Callable[[], Awaitable[EmailMessage | None]]
 """Writes a letter, or finds that none is to be sent."""
 
+Settled = Callable[[], Awaitable[None]]
+"""Told that nothing is left to do: the letter was taken or refused, or there is none. Not told of
+one that was given up for now or dropped."""
+
 
 class Post:
     """The letters of one process on their way: a bounded number, a few sent at a time."""
 
-    def __init__(self, mailer: Mailer, *, sender: Address, reset_url: str | None = None) -> None:
+    def __init__(
+        self,
+        mailer: Mailer,
+        *,
+        sender: Address,
+        reset_url: str | None = None,
+        public_url: str | None = None,
+    ) -> None:
         self.sender = sender
+        self.public_url = public_url  # where readers reach this server
         self.reset_url = reset_url  # with {code} in it
         self._mailer = mailer
         self._desks = asyncio.Semaphore(SENDING_AT_ONCE)
@@ -170,15 +212,20 @@ class Post:
         """Whether it takes no more letters now."""
         return len(self._under_way) >= MAXIMUM_WAITING
 
-    def add(self, job: Job) -> bool:
+    def add(self, job: Job, settled: Settled | None = None) -> bool:
         """Have the letter written and sent, soon; whether there was room. It waits for nothing."""
         if self.is_full:
             _log.error("letter dropped", reason="the post is full")
             return False
-        task = asyncio.create_task(self._deliver(job), name="letter")
+        task = asyncio.create_task(self._settle(job, settled), name="letter")
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return True
+
+    async def attempt(self, letter: EmailMessage) -> None:
+        """Send the letter now, once, when a desk is free. Raises what the mailer raises."""
+        async with self._desks:
+            await self._mailer.send(letter)
 
     async def emptied(self) -> None:
         """Wait until every letter that is under way now was sent or given up."""
@@ -194,7 +241,16 @@ class Post:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _deliver(self, job: Job) -> None:
+    async def _settle(self, job: Job, settled: Settled | None) -> None:
+        if not await self._deliver(job) or settled is None:
+            return
+        try:
+            await settled()
+        except Exception as error:
+            _log.warning("letter not settled", reason=type(error).__name__)
+
+    async def _deliver(self, job: Job) -> bool:
+        """Whether nothing is left to do."""
         letter: EmailMessage | None = None
         for pause in (*PAUSES_SECONDS, None):
             try:
@@ -202,19 +258,20 @@ class Post:
                     letter = letter or await job()
                     if letter is not None:
                         await self._mailer.send(letter)
-                return
+                return True
             except LetterRefused as refused:
                 _log.error("letter refused", reason=refused.reason)
-                return
+                return True
             except Exception as error:
                 # Their own words may hold the address.
                 reason = getattr(error, "reason", type(error).__name__)
                 may_be_sent = isinstance(error, MailUnavailable) or sql.is_unavailable(error)
                 if pause is None or not may_be_sent:
                     _log.error("letter not sent", reason=reason)
-                    return
+                    return not may_be_sent
                 _log.warning("letter postponed", reason=reason, seconds=pause)
             await asyncio.sleep(pause)
+        raise AssertionError("the last attempt has no pause after it")
 
 
 _posts: WeakKeyDictionary[Any, Post] = WeakKeyDictionary()  # by the database that they write from
@@ -227,7 +284,11 @@ def post() -> Post | None:
 
 @asynccontextmanager
 async def posting(
-    mailer: Mailer | None, *, sender: Address, reset_url: str | None = None
+    mailer: Mailer | None,
+    *,
+    sender: Address,
+    reset_url: str | None = None,
+    public_url: str | None = None,
 ) -> AsyncIterator[Post | None]:
     """Within the block, which has the database open, letters are sent by the mailer.
 
@@ -236,7 +297,8 @@ async def posting(
     if mailer is None:
         yield None
         return
-    opened = _posts[get_connections()] = Post(mailer, sender=sender, reset_url=reset_url)
+    opened = Post(mailer, sender=sender, reset_url=reset_url, public_url=public_url)
+    _posts[get_connections()] = opened
     try:
         yield opened
     finally:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, make_msgid
 from html import escape
 
@@ -28,6 +28,20 @@ class Code:
 
 Line = str | Link | Code
 
+
+class _Whole(UnstructuredHeader):
+    """A header that stays on its line: a URL that is longer than a line would be encoded piece by
+    piece otherwise, and no mail program would find it."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """The line."""
+        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined] # set by the registry
+
+
+_headers = HeaderRegistry()
+_headers.map_to_type("list-unsubscribe", _Whole)  # type: ignore[arg-type] # the registry makes it a header
+_POLICY = SMTP.clone(header_factory=_headers)
+
 _PAGE = """\
 <!doctype html>
 <html lang="{language}">
@@ -42,18 +56,26 @@ _CODE_STYLE = "font-family: monospace; font-size: 1.1em; overflow-wrap: anywhere
 
 
 def letter(
-    *, sender: Address, to: Address, subject: str, lines: Sequence[Line], language: str, at: Instant
+    *,
+    sender: Address,
+    to: Address,
+    subject: str,
+    lines: Sequence[Line],
+    language: str,
+    at: Instant,
+    message_id: str | None = None,
 ) -> EmailMessage:
     """A letter with the lines as paragraphs. No answer to it is expected, from people or machines.
 
+    One that may be sent again has a `message_id` of its own, so that the second can be told.
     Raises ValueError if a header would hold a line break.
     """
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["From"] = sender
     message["To"] = to
     message["Subject"] = subject
     message["Date"] = format_datetime(datetime_of(at))
-    message["Message-ID"] = make_msgid(domain=sender.domain)
+    message["Message-ID"] = message_id or make_msgid(domain=sender.domain)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834
     message.set_content("\n\n".join(map(_plain, lines)) + "\n", cte="quoted-printable")
     page = _PAGE.format(

@@ -18,6 +18,7 @@ from server.clock import NEVER, Instant
 from server.errors import InsufficientPoints, InvalidInput, Phrase, phrase
 from server.ledger import queries
 from server.ledger.accounts import Account, Cause, Line, account_of, lot_of, portion_of
+from server.ledger.happening import put_events
 from server.ledger.rules import (
     GENESIS_HASH,
     MAXIMUM_BALANCE,
@@ -347,7 +348,9 @@ class Journal:
         self._after += after
 
     async def flush(self) -> None:
-        """Write everything: lots before the postings that name them, then the accounts."""
+        """Write everything: lots before the postings that name them, then the accounts. What that
+        means to others is put as events."""
+        put_events(self._by_id, self._postings)
         fresh = {row[0]: row[4] for row in self._lots}
         await execute_each(
             [

@@ -74,6 +74,18 @@ async def accounts_for_writing(member_ids: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
+async def members_due(now: Instant, *, after_id: int, limit: int) -> list[int]:
+    """The next members, by id, of whose value something may have lapsed that is not booked."""
+    rows = await sql.fetch(
+        "SELECT DISTINCT member_id FROM ledger_accounts"
+        " WHERE member_id > $1 AND next_expiry_at <= $2 ORDER BY member_id LIMIT $3",
+        after_id,
+        now,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
 async def open_lots(account_ids: Iterable[int]) -> Sequence[sql.Row]:
     """What is left of the accounts' lots (LOT_COLUMNS), in the order in which it is spent."""
     values = sql.padded(account_ids)

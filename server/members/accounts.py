@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from server import clock
 from server.clock import system_now
 from server.errors import CredentialsRejected, InvalidInput, phrase
 from server.members import models, passwords, reset_queries, rules, sessions
 from server.members.tokens import OpenedSession
 from server.principal import StaffRole
-from server.storage import sql
+from server.storage import outbox, sql
 from server.storage.ids import new_id
 from server.storage.secrets import shared_secret
 
@@ -155,6 +156,7 @@ async def change_password(
         raise CredentialsRejected("password.current_rejected", path=("currentPassword",))
     await reset_queries.withdraw(account_id, now=system_now())
     ended = await sessions.sign_out_everywhere(account_id, kept_session_id=kept_session_id)
+    await _tell(account_id)
     return PasswordSet(account_id, await _mark(new_hash), ended)
 
 
@@ -165,7 +167,15 @@ async def set_password(account_id: int, new_hash: str) -> PasswordSet:
     """
     await models.set_password(account_id, new_hash)
     ended = await sessions.sign_out_everywhere(account_id)
+    await _tell(account_id)
     return PasswordSet(account_id, await _mark(new_hash), ended)
+
+
+async def _tell(account_id: int) -> None:
+    """Have the member told that their password is another one; staff have nobody to be told by."""
+    found = await models.account(account_id)
+    if found is not None and found[1] is not None:
+        outbox.put("password.changed", found[1], {}, occurred_at=clock.now())
 
 
 async def was_set(kept: PasswordSet, password: str) -> bool:

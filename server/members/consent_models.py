@@ -47,6 +47,7 @@ class ConsentChange(Model):
     source = fields.CharField(8)
     stated_by = fields.CharField(64)  # the name of the caller
     note = fields.CharField(200, null=True)
+    text_version = fields.CharField(40, null=True)  # of the words that the member was shown
 
     class Meta:
         """Table."""

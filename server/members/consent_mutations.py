@@ -68,8 +68,13 @@ class SetConsentInput:
     )
     note: str | None = strawberry.field(
         default=None,
-        description="What belongs to the evidence, such as the version of the text that was agreed "
-        "to, or how the member told it: 1 to 200 characters on one line.",
+        description="What belongs to the evidence, such as how the member told it: 1 to 200 "
+        "characters on one line.",
+    )
+    text_version: str | None = strawberry.field(
+        default=None,
+        description="The version of the words that the member was shown, as the app names it: 1 to "
+        "40 characters on one line. It is kept with the evidence.",
     )
 
 
@@ -159,6 +164,7 @@ class ConsentMutations:
                     source=ConsentSource.MEMBER if is_member else ConsentSource.STAFF,
                     by=principal.name,
                     note=input.note,
+                    text_version=input.text_version,
                     now=clock.now(),
                 )
             except DomainError as error:

@@ -1,8 +1,9 @@
 """The named queries of consents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from server.storage import sql
+from server.storage.each import of_each
 from server.storage.exchange import execute_each
 
 _STATE_COLUMNS = "id, member_id, purpose, is_given, changed_at, source"
@@ -12,7 +13,7 @@ _WRITE_STATE = sql.insert(
     otherwise="ON CONFLICT (member_id, purpose) DO UPDATE SET is_given = excluded.is_given,"
     " changed_at = excluded.changed_at, source = excluded.source",
 )
-_ADD_EVIDENCE = sql.insert("consent_changes", f"{_STATE_COLUMNS}, stated_by, note")
+_ADD_EVIDENCE = sql.insert("consent_changes", f"{_STATE_COLUMNS}, stated_by, note, text_version")
 
 
 async def is_member(member_id: int) -> bool:
@@ -35,10 +36,13 @@ async def states(member_ids: Iterable[int]) -> Sequence[sql.Row]:
     )
 
 
-async def evidence(member_id: int) -> Sequence[sql.Row]:
-    """(id, purpose, is_given, changed_at, source, stated_by, note) of the member's changes."""
-    return await sql.fetch(
-        "SELECT id, purpose, is_given, changed_at, source, stated_by, note FROM consent_changes"
-        " WHERE member_id = $1 ORDER BY id",
-        member_id,
+async def evidence(member_ids: Collection[int], *, before: int, limit: int) -> Sequence[sql.Row]:
+    """(member id, id, purpose, is_given, changed_at, source, stated_by, note, text version) of each
+    member's newest changes with an id below `before`, at most so many of each."""
+    return await of_each(
+        "SELECT member_id, id, purpose, is_given, changed_at, source, stated_by, note, text_version"
+        " FROM consent_changes WHERE member_id = {owner} AND id < $1 ORDER BY id DESC LIMIT $2",
+        member_ids,
+        before,
+        limit,
     )

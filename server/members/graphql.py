@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
+from server import clock
 from server.edge import nodes
 from server.edge.context import Info
 from server.edge.mutation import write_once
@@ -26,6 +27,7 @@ from server.members.shapes import (
     UpdateProfileInput,
     UpdateProfileResult,
 )
+from server.storage import outbox
 
 
 def _profile_shown(profile: service.Profile) -> Profile:
@@ -70,6 +72,7 @@ async def _sign_up(info: Info, input: SignUpInput, enrol: Enrol) -> Any:
         try:
             member_id = await enrol(input)
             account_id = await service.create_account(member_id, input.email, password_hash)
+            outbox.put("account.opened", member_id, {}, occurred_at=clock.now())
             own = await service.open_session(account_id, input.device_name)
             return own
         except DomainError as error:

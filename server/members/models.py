@@ -102,6 +102,23 @@ class PasswordReset(Model):
         indexes = (("account_id", "id"),)
 
 
+class ResetRequest(Model):
+    """That a code is to be sent to whoever has an address, until its letter has left."""
+
+    id = IdField()
+    email_key = fields.CharField(254)
+    language = fields.CharField(16)  # for who has none of their own
+    letters = fields.IntField()  # written so far
+    asked_at = InstantField()
+    due_at = InstantField()  # who sends the letter moves it on, and has until then
+
+    class Meta:
+        """Table."""
+
+        table = "reset_requests"
+        constraints = (CheckConstraint(check="letters >= 0", name="reset_requests_letters"),)
+
+
 class Session(Model):
     """One sign-in on one device, its refresh token is derived from id and generation."""
 

@@ -33,13 +33,14 @@ from server.members.password_shapes import (
     ResetPasswordInput,
     ResetPasswordResult,
 )
+from server.members.reset_requests import ResetRequest
 from server.members.session_shapes import SIGNED_IN
 
 _NEW_PASSWORD = ("input", "newPassword")
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """What requestPasswordReset keeps: nothing of the address."""
+    """What requestPasswordReset answers for ever: nothing of the address."""
 
 
 async def _set_once(
@@ -140,12 +141,12 @@ def _post() -> Post:
 async def _request(info: Info, input: RequestPasswordResetInput) -> Any:
     key = rules.email_key(rules.valid_email(input.email, path=("input", "email")))
     post, language = _post(), info.context.language
-    own: _Asked | None = None
+    wish: tuple[_Asked, ResetRequest] | None = None
 
     async def work() -> _Asked:
-        nonlocal own
-        own = _Asked()
-        return own
+        nonlocal wish
+        wish = _Asked(), await ResetRequest.asked(key, language)
+        return wish[0]
 
     asked = PasswordResetRequested(code_valid_minutes=resets.CODE_MINUTES)
     client = limits.client(info)
@@ -165,8 +166,8 @@ async def _request(info: Info, input: RequestPasswordResetInput) -> Any:
     )
     if not isinstance(answer, _Asked):
         return answer
-    if answer is own:  # what follows depends on the address, and nobody waits for it
-        post.add(lambda: resets.reset_letter(key, language=language, post=post))
+    if wish is not None and answer is wish[0]:
+        wish[1].send(post)  # what follows depends on the address, and nobody waits for it
     return asked
 
 

@@ -10,7 +10,7 @@ from server import clock
 from server.clock import Instant
 from server.errors import ExternalIdConflict, InvalidInput, NotFound, phrase
 from server.members import models, rules
-from server.storage import changes, parts
+from server.storage import changes, outbox, parts
 from server.storage.exchange import Asked
 from server.storage.ids import new_id
 from server.storage.parts import Ask
@@ -213,4 +213,5 @@ async def update_profile(
     if values:
         await models.update_member(member_id, values)
         changes.note(changes.MEMBER, member_id)
+        outbox.put("member.updated", member_id, {}, occurred_at=clock.now())
     return await profile(member_id)

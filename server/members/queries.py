@@ -52,10 +52,11 @@ _PAGE = f"""
     WHERE account_id = $1 AND id < $2 AND {_STANDS.format(now="$3", oldest="$4")}
     ORDER BY id DESC LIMIT $5
 """
-_REVOKE_ALL = f"""
+# Those that ran out as well: a device goes on after its session, until that is ended.
+_REVOKE_ALL = """
     UPDATE sessions SET revoked_at = $1
-    WHERE account_id = $2 AND id <> $3 AND {_STANDS.format(now="$1", oldest="$4")}
-    RETURNING id
+    WHERE account_id = $2 AND id <> $3 AND revoked_at IS NULL
+    RETURNING id, CASE WHEN expires_at > $1 AND created_at > $4 THEN 1 ELSE 0 END
 """
 
 
@@ -142,9 +143,10 @@ async def revoke(session_id: int, *, now: int) -> bool:
 
 
 async def revoke_all(account_id: int, *, kept_id: int, now: int) -> Sequence[sql.Row]:
-    """End the account's sessions that stand, but for one; their ids."""
+    """End the account's sessions, but for one: (id) of those that stood."""
     oldest = now - SESSION_MICROSECONDS
-    return await sql.fetch(_REVOKE_ALL, now, account_id, kept_id, oldest)
+    ended = await sql.fetch(_REVOKE_ALL, now, account_id, kept_id, oldest)
+    return [row for row in ended if row[1]]
 
 
 async def accounts_of(member_id: int) -> Sequence[sql.Row]:

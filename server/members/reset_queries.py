@@ -1,5 +1,7 @@
 """The named queries of password resets."""
 
+from collections.abc import Sequence
+
 from server.storage import sql
 
 _ADD = sql.insert("password_resets", "id, account_id, code_hash, created_at, expires_at")
@@ -16,6 +18,51 @@ _WITHDRAW = """
     UPDATE password_resets SET expires_at = $1
     WHERE account_id = $2 AND used_at IS NULL AND expires_at > $1
 """
+_ASK = sql.insert("reset_requests", "id, email_key, language, letters, asked_at, due_at")
+_WAITING = """
+    SELECT id, email_key, language, letters, due_at FROM reset_requests
+    WHERE due_at <= $1 AND asked_at > $2 ORDER BY due_at, id LIMIT $3
+"""
+
+
+async def ask(row: sql.Row) -> None:
+    """Insert a request: id, address as it's compared, language, letters, asked, due."""
+    await sql.execute(_ASK, *row)
+
+
+async def waiting(now: int, *, asked_after: int, limit: int) -> Sequence[sql.Row]:
+    """(id, address, language, letters, due) of the requests that are due, the longest due first."""
+    return await sql.fetch(_WAITING, now, asked_after, limit)
+
+
+async def move_on(request_id: int, *, due_at: int, to: int, letters: int) -> bool:
+    """Take the request until `to`, unless another sender has moved it on; whether it was taken."""
+    taken = await sql.execute(
+        "UPDATE reset_requests SET due_at = $1, letters = $2 WHERE id = $3 AND due_at = $4",
+        to,
+        letters,
+        request_id,
+        due_at,
+    )
+    return taken == 1
+
+
+async def forget_request(request_id: int, *, due_at: int) -> None:
+    """Remove the request, unless another sender has moved it on."""
+    await sql.execute(
+        "DELETE FROM reset_requests WHERE id = $1 AND due_at = $2", request_id, due_at
+    )
+
+
+async def forget_requests(asked_until: int) -> int:
+    """Remove the requests of up to then; how many."""
+    return await sql.execute("DELETE FROM reset_requests WHERE asked_at <= $1", asked_until)
+
+
+async def oldest_due(now: int) -> int | None:
+    """Since when the request that is due for longest has been; None if none is due."""
+    row = await sql.fetch_one("SELECT MIN(due_at) FROM reset_requests WHERE due_at <= $1", now)
+    return None if row is None else row[0]
 
 
 async def add(row: sql.Row, *, account_id: int, now: int) -> None:

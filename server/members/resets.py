@@ -1,7 +1,9 @@
 """Password resets: a code sent to the account's address sets a new password, once, soon.
 
 Asking for one tells nothing of the address: everything that depends on it happens afterwards, in
-the post (`server.integrations.email`).
+the post (`server.integrations.email`), for a request that is kept until its letter has left
+(`reset_requests`). The code is kept nowhere: who writes the letter anew makes another one, and the
+database has nothing but its keyed hash.
 """
 
 import hmac
@@ -40,20 +42,24 @@ async def code_hash(code: str) -> str:
 # ---------------------------------------------------------------- asking
 
 
-async def reset_letter(email_key: str, *, language: str, post: Post) -> EmailMessage | None:
+async def reset_letter(
+    email_key: str, *, language: str, post: Post, counts: bool = True
+) -> EmailMessage | None:
     """A letter with a new code for the account with the address, in its member's language; staff
     get the one given.
 
     None, having done nothing, if there is no such account, or if it was sent as many letters as it
-    may be sent now. Raises ValueError for an address that no letter can have.
+    may be sent now, unless this one was counted before. Raises ValueError for an address that no
+    letter can have.
     """
     found = await models.addressee(email_key)
     if found is None:
         return None
-    account_id, email, locale = found
-    to = mail_address(email)
+    account_id, address, locale = found
+    to = mail_address(address)
     try:
-        await attempts.take(limits.LETTERS, str(account_id))
+        if counts:
+            await attempts.take(limits.LETTERS, str(account_id))
     except TooManyAttempts:
         return None
     code = b32encode(secrets.token_bytes(CODE_BYTES)).decode()

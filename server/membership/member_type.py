@@ -43,9 +43,23 @@ from server.ledger.graphql import (
     points_of_member,
 )
 from server.members import service as members
+from server.members.consent_changes import ConsentChangeConnection, consent_changes_of_member
 from server.members.consent_mutations import Consent, consents_of_member
 from server.members.service import Profile
 from server.membership.home import read_member
+from server.notifications.choice_mutations import (
+    MessageChoice,
+    MessageChoiceChangeConnection,
+    changes_of_member,
+    choices_of_member,
+)
+from server.notifications.device_mutations import Device, devices_of_member
+from server.notifications.inbox_mutations import (
+    NotificationConnection,
+    inbox_of_member,
+    unread_count_of_member,
+)
+from server.notifications.quiet_mutations import QuietHours, quiet_hours_of_member
 from server.offers.eligible import OfferState
 from server.offers.graphql import MemberOfferConnection, offers_of_member
 from server.payments.graphql import (
@@ -270,6 +284,80 @@ class Member(Node):
     async def consents(self, info: Info) -> list[Consent]:
         """The consents."""
         return await consents_of_member(info, self.number)
+
+    @computed(
+        description="What was stated of the member's consents (setConsent), the newest first: the "
+        "evidence, which is kept for ever.",
+        rule=_NOT_OF_TILLS,
+    )
+    async def consent_changes(
+        self, info: Info, first: First = 20, after: After = None
+    ) -> ConsentChangeConnection:
+        """A page of the evidence."""
+        return await consent_changes_of_member(info, self.number, first=first, after=after)
+
+    @computed(
+        description="The apps that push messages to the member reach, the one that was seen last "
+        "first; at most 20.",
+        rule=_NOT_OF_TILLS,
+    )
+    async def devices(self, info: Info) -> list[Device]:
+        """The devices."""
+        return await devices_of_member(info, self.number)
+
+    @computed(
+        description="Which messages the member gets: each category on each channel once, 12 in "
+        "all.",
+        rule=_NOT_OF_TILLS,
+    )
+    async def message_choices(self, info: Info) -> list[MessageChoice]:
+        """The choices."""
+        return await choices_of_member(info, self.number)
+
+    @computed(
+        description="What was stated of the member's message choices, the newest first: the "
+        "evidence, which is kept for ever.",
+        rule=_NOT_OF_TILLS,
+    )
+    async def message_choice_changes(
+        self, info: Info, first: First = 20, after: After = None
+    ) -> MessageChoiceChangeConnection:
+        """A page of the evidence."""
+        return await changes_of_member(info, self.number, first=first, after=after)
+
+    @computed(
+        description="When the member gets no marketing by push or e-mail; null if at any time.",
+        rule=_NOT_OF_TILLS,
+    )
+    async def quiet_hours(self, info: Info) -> QuietHours | None:
+        """The quiet hours."""
+        return await quiet_hours_of_member(info, self.number)
+
+    @computed(
+        description="The messages to the member that have not expired, the newest first.",
+        rule=_NOT_OF_TILLS,
+    )
+    async def inbox(
+        self,
+        info: Info,
+        first: First = 20,
+        after: After = None,
+        unread_only: Annotated[
+            bool, strawberry.argument(description="Only those that the member has not read.")
+        ] = False,
+    ) -> NotificationConnection:
+        """A page of the inbox."""
+        return await inbox_of_member(
+            info, self.number, first=first, after=after, unread_only=unread_only
+        )
+
+    @computed(
+        description="How many messages of the inbox the member has not read, at least 0.",
+        rule=_NOT_OF_TILLS,
+    )
+    async def unread_count(self, info: Info) -> int:
+        """The number of unread messages."""
+        return await unread_count_of_member(info, self.number)
 
     @computed(
         description="The segments that the member is in now, in the order of their keys.",

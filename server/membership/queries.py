@@ -22,6 +22,7 @@ _OPEN_LOTS = (
     "FROM ledger_accounts a JOIN lots l ON l.account_id = a.id"
     " WHERE a.member_id = m.id AND l.remaining > 0"
 )
+_UNREAD = "FROM notifications n WHERE n.member_id = m.id AND n.read_at IS NULL AND n.is_shown = 1"
 _MOMENTS = (
     f"(SELECT MIN(l.available_at) {_OPEN_LOTS} AND l.available_at > $1)",
     f"(SELECT MIN(l.expires_at) {_OPEN_LOTS} AND l.expires_at > $1)",
@@ -30,6 +31,8 @@ _MOMENTS = (
     "(SELECT MIN(expires_at) FROM holds"
     " WHERE member_id = m.id AND resolved_at IS NULL AND expires_at > $1)",
     "(SELECT MIN(effective_at) FROM programme_versions WHERE effective_at > $1)",
+    f"(SELECT MIN(n.shown_from) {_UNREAD} AND n.shown_from > $1)",
+    f"(SELECT MIN(n.expires_at) {_UNREAD} AND n.expires_at > $1)",
 )
 MOMENT_COUNT = len(_MOMENTS)
 

@@ -24,11 +24,12 @@ from server.merging import models
 from server.merging.moved import Debt, Moved, decoded
 from server.merging.recounting import rebuild
 from server.money import POINTS
+from server.notifications import moving as notifications
 from server.offers import service as offers
 from server.programme import service as programme
 from server.programme.service import PublishedProgramme
 from server.segments import service as segments
-from server.storage import sql
+from server.storage import outbox, sql
 from server.storage.ids import new_id
 
 __all__ = [
@@ -154,7 +155,8 @@ async def merge(wish: Wish, *, by: int, now: Instant) -> Merged:
                 "segment_members": await segments.move(giver=duplicate, receiver=survivor),
                 "offer_activations": await offers.move(giver=duplicate, receiver=survivor),
             }
-            | await catalogue.move(giver=duplicate, receiver=survivor, now=now),
+            | await catalogue.move(giver=duplicate, receiver=survivor, now=now)
+            | await notifications.move(giver=duplicate, receiver=survivor, now=now),
             members=followers,
             debts=debts,
             stay=stay,
@@ -166,6 +168,7 @@ async def merge(wish: Wish, *, by: int, now: Instant) -> Merged:
         both = {key: kept.get(key, 0) + own.get(key, 0) for key in kept.keys() | own.keys()}
         await rebuild(duplicate, book, noted=(), kept_points={})
         await rebuild(survivor, book, noted=noted, kept_points=both)
+    outbox.put("member.merged", duplicate, {"into": survivor}, occurred_at=now)
     return Merged(_view(row), tuple(values), published.programme.programme.minor_unit_digits)
 
 
@@ -303,6 +306,9 @@ async def part(merge_id: int, reason: str, *, by: int, now: Instant) -> Parted:
         )
         await models.lead([duplicate], None)
         await models.lead(moved.members, duplicate)
+        await notifications.move_back(
+            moved.rows, giver=survivor, receiver=duplicate, merged_at=merged_at
+        )
         if moved.stay is not None:
             await models.resume_stay(moved.stay, duplicate, ended_at=merged_at)
         noted = await challenges.rewards_noted([survivor])

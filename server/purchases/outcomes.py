@@ -1,6 +1,7 @@
 """What a purchase did, as data: answered to the till and kept for ever."""
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -93,6 +94,20 @@ class RecordedPurchase(msgspec.Struct, frozen=True, omit_defaults=True, tag="rec
     paid_minor: int = 0  # what value took off the basket
     offers: tuple[OfferPart, ...] = ()  # of a basket that was quoted
     referral_id: int = 0  # that it counts for; what it gave is not the purchase's own
+
+    def event_facts(self, partner: str) -> dict[str, Any]:
+        """What the event says that the purchase was recorded; cashback of offers included."""
+        by_offers_minor = sum([part.cashback_total_minor for part in self.offers])
+        return {
+            "purchase_id": self.purchase_id,
+            "external_id": self.external_id,
+            "partner": partner,
+            "currency": self.currency,
+            "net_minor": self.net_minor,
+            "eligible_minor": self.eligible_minor,
+            "points": self.points,
+            "cashback_minor": self.cashback.accrued_minor + by_offers_minor,
+        }
 
 
 class Submission(msgspec.Struct, frozen=True):

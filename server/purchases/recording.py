@@ -24,7 +24,7 @@ from server.purchases.accepted import Accepted
 from server.purchases.outcomes import EarnedPoints, EarnedRule, RecordedPurchase, Sent, decoded
 from server.purchases.rewarding import Rewarding, earned_by, opened
 from server.referrals import service as referrals
-from server.storage import sql
+from server.storage import outbox, sql
 from server.storage.exchange import Asked, Companion, Written, execute_each, fetch_each
 
 Answer = RecordedPurchase | DomainError
@@ -242,6 +242,12 @@ class Recording:
         content_hash = self._hashes[each.position]
         self._purchases.append(each.row(outcome, content_hash=content_hash, now=self._now))
         self._lines += each.line_rows(outcome.purchase_id)
+        outbox.put(
+            "purchase.recorded",
+            each.member_id,
+            outcome.event_facts(each.partner),
+            occurred_at=each.submission.draft.occurred_at,
+        )
 
 
 def _referred(

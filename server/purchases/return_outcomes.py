@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -93,6 +94,19 @@ class ReturnedPurchase(msgspec.Struct, frozen=True):
     points_available_after: int = 0
     cashback_available_after_minor: int = 0
     referral_taken: Undone = Undone()  # of a referral's rewards, from both and in all assets
+
+    def event_facts(self, partner: str) -> dict[str, Any]:
+        """What the event says that goods came back: the points and the cashback that are undone,
+        and the money that the till pays out."""
+        return {
+            "purchase_id": self.purchase_id,
+            "return_id": self.return_id,
+            "external_id": self.external_id,
+            "partner": partner,
+            "points": self.points_taken.amount,
+            "cashback_minor": self.cashback_taken.amount,
+            "refund_minor": self.refund.money_minor,
+        }
 
 
 def return_hash(draft: ReturnDraft, purchase_id: int) -> str:

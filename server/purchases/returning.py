@@ -44,7 +44,7 @@ from server.purchases.stored import (
     stored,
 )
 from server.purchases.withdrawing import Undoing, withdraw
-from server.storage import sql
+from server.storage import outbox, sql
 from server.storage.ids import new_id
 from server.tiers import service as tiers
 
@@ -359,6 +359,12 @@ class _Returning:
                 )
                 for line in outcome.lines
             ],
+        )
+        outbox.put(
+            "purchase.returned",
+            self._purchase.member_id,
+            outcome.event_facts(self._purchase.partner),
+            occurred_at=self._draft.occurred_at,
         )
 
 

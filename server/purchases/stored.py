@@ -71,11 +71,11 @@ def stored(row: sql.Row) -> StoredPurchase:
 async def find(reference: PurchaseReference, *, partner: str | None) -> StoredPurchase | None:
     """The purchase meant, if it is this partner's, or anyone's for None, who knows no external ids;
     None if there is none."""
-    row = None
+    row, external_id = None, reference.external_id
     if reference.id is not None:
         row = await queries.purchase(reference.id) if 0 < reference.id < 2**63 else None
-    elif partner is not None and reference.external_id is not None:
-        row = await queries.purchase_of_partner(partner, reference.external_id)
+    elif partner is not None and external_id is not None and external_id.isprintable():
+        row = await queries.purchase_of_partner(partner, external_id)
     found = None if row is None else stored(row)
     return found if found and partner in (found.partner, None) else None
 

@@ -20,7 +20,7 @@ from server.referrals import doubting, kinds, queries, rules
 from server.referrals.documents import ReferralProgramme
 from server.referrals.rules import Doubt, ReferralState, Standing, rule_of
 from server.referrals.views import ReferralView, change_of, view_of
-from server.storage import sql
+from server.storage import outbox, sql
 from server.storage.exchange import Written, fetch_each
 from server.storage.ids import new_id
 
@@ -73,6 +73,7 @@ class Rewarding:
         self._standings = standings
         self._changed: dict[int, ReferralView] = {}
         self._milestones: list[sql.Row] = []
+        self._rewarded: list[tuple[int, Instant, dict[str, int | str]]] = []
 
     def count(self, friend_id: int, bought: Bought) -> int | None:
         """Note a purchase, and reward both if nothing is doubted; the referral that it counts for,
@@ -163,7 +164,9 @@ class Rewarding:
                 view.inviter_id, terms.inviter.cashback_minor, view, occasion, suffix=CASHBACK
             )
             standing.by_month[month] = standing.by_month.get(month, 0) + 1
-            self._reach(view, occasion)
+            reached = self._reach(view, occasion)
+            self._note(view.inviter_id, occasion, view.id, "inviter", inviter_points + reached)
+        self._note(occasion.friend_id, occasion, view.id, "friend", friend_points)
         zone = occasion.published.programme.programme.timezone
         return msgspec.structs.replace(
             view,
@@ -178,14 +181,21 @@ class Rewarding:
             friend_cashback_minor=friend_cashback,
         )
 
-    def _reach(self, view: ReferralView, occasion: _Occasion) -> None:
-        """Give the inviter the milestones that this friend makes them come to."""
-        standing = self._standings[view.inviter_id]
+    def _note(
+        self, member_id: int, occasion: _Occasion, referral_id: int, role: str, points: int
+    ) -> None:
+        facts: dict[str, int | str] = {"referral_id": referral_id, "role": role, "points": points}
+        self._rewarded.append((member_id, occasion.at, facts))
+
+    def _reach(self, view: ReferralView, occasion: _Occasion) -> int:
+        """Give the inviter the milestones that this friend makes them come to; the points."""
+        standing, total = self._standings[view.inviter_id], 0
         for one in rules.reached(standing, self._terms[view.id].milestones):
             points = self._points(
                 view.inviter_id, one.points, view, occasion, suffix=str(one.friends)
             )
             standing.milestones.add(one.friends)
+            total += points
             self._milestones.append(
                 (
                     new_id(),
@@ -198,6 +208,7 @@ class Rewarding:
                     occasion.at,
                 )
             )
+        return total
 
     def _points(
         self, member_id: int, points: int, view: ReferralView, occasion: _Occasion, suffix: str = ""
@@ -239,7 +250,9 @@ class Rewarding:
             return 0
 
     def writes(self) -> list[Written]:
-        """What writes all this, beside the journal."""
+        """What writes all this, beside the journal; the rewards are put as events."""
+        for member_id, at, facts in self._rewarded:
+            outbox.put("referral.rewarded", member_id, facts, occurred_at=at)
         changed = [change_of(view) for _id, view in sorted(self._changed.items())]
         return [
             (queries.UPDATE_REFERRAL, changed),

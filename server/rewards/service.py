@@ -24,6 +24,7 @@ from server.rewards.vouchers import (
     VoucherView,
     cancel_redemption,
     issue,
+    put_issued,
     refill,
     usable_voucher,
     use,
@@ -133,6 +134,8 @@ async def redeem_many(
         await sql.execute_many(
             models.INSERT_VOUCHER, [msgspec.structs.astuple(voucher) for voucher in vouchers]
         )
+        for voucher in vouchers:
+            put_issued(voucher)
     return answers
 
 

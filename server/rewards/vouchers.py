@@ -9,7 +9,7 @@ from server.members import service as members
 from server.money import POINTS
 from server.programme import service as programme
 from server.rewards import errors, models, rules
-from server.storage import changes, sql
+from server.storage import changes, outbox, sql
 from server.storage.ids import new_id
 
 VOUCHER_RULE = "voucher"
@@ -66,7 +66,15 @@ async def found(reference: VoucherReference) -> VoucherView:
 async def issue(voucher: VoucherView) -> VoucherView:
     """Make a voucher whose points were taken in this transaction, in the name of its id."""
     await sql.execute(models.INSERT_VOUCHER, *msgspec.structs.astuple(voucher))
+    put_issued(voucher)
     return voucher
+
+
+def put_issued(voucher: VoucherView) -> None:
+    """Put the event that the voucher was made."""
+    worth = {"value_minor": voucher.value_minor, "currency": voucher.currency}
+    facts = {"voucher_id": voucher.id, **worth}
+    outbox.put("voucher.issued", voucher.member_id, facts, occurred_at=voucher.issued_at)
 
 
 async def usable_voucher(reference: VoucherReference, *, now: Instant) -> VoucherView:

@@ -6,11 +6,12 @@ from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
 from tortoise.models import Model
 
+from server.clock import Instant
 from server.definitions.models import DefinitionVersion
 from server.members.models import Member
 from server.storage import sql
 from server.storage.fields import IdField, InstantField
-from server.storage.ids import new_ids
+from server.storage.ids import instant_of, new_ids
 
 
 class SegmentListing(Model):
@@ -93,6 +94,12 @@ async def open_listings() -> list[int]:
         "SELECT version_id FROM segment_listings WHERE is_complete = 0 ORDER BY id"
     )
     return [row[0] for row in rows]
+
+
+async def open_since() -> Instant | None:
+    """Since when the oldest of them waits; None if there is none."""
+    row = await sql.fetch_one("SELECT MIN(id) FROM segment_listings WHERE is_complete = 0")
+    return None if row is None or row[0] is None else instant_of(row[0])
 
 
 async def listing_for_writing(version_id: int) -> sql.Row | None:

@@ -35,6 +35,8 @@ _VERSION_IDS = {PROGRAMME: PROGRAMME_VERSION_ID, SIGNING_KEY: SIGNING_KEY_VERSIO
 
 Change = tuple[str, int]
 """A topic, and the number of the row that it's about."""
+PutEvent = tuple[str, int | None, str, int]
+"""What `server.storage.outbox` writes: kind, member, facts as JSON, when it counts."""
 Announce = Callable[[frozenset[Change]], None]
 
 
@@ -43,6 +45,7 @@ class Noted:
     """What one transaction or savepoint has noted so far."""
 
     changes: set[Change] = field(default_factory=set)
+    events: list[PutEvent] = field(default_factory=list)
     is_complete: bool = False  # all is done but the commit
     outer: "Noted | None" = None  # of the transaction that this savepoint is in
 
@@ -65,6 +68,13 @@ def note(topic: str, number: int) -> None:
     noted = _noted.get()
     assert noted is not None, "a change is noted inside the transaction that makes it"
     noted.changes.add((topic, number))
+
+
+def put(event: PutEvent) -> None:
+    """Have the event written at the end of the transaction that this is called in."""
+    noted = _noted.get()
+    assert noted is not None, "an event is put inside the transaction that makes it happen"
+    noted.events.append(event)
 
 
 def has_noted(topic: str) -> bool:
@@ -97,11 +107,11 @@ def announced() -> Iterator[Noted]:
         raise
     finally:
         _noted.reset(token)
-        if may_be_committed and noted.changes:
-            if outer is None:
-                _announce(frozenset(noted.changes))
-            else:
-                outer.changes |= noted.changes
+        if may_be_committed and outer is not None:
+            outer.changes |= noted.changes
+            outer.events += noted.events
+        elif may_be_committed and noted.changes:
+            _announce(frozenset(noted.changes))
 
 
 def _announce(changes: frozenset[Change]) -> None:

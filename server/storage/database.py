@@ -52,6 +52,10 @@ MODELS = [
         "referrals",
         "actions",
         "plans",
+        "notifications",
+        "campaigns",
+        "webhooks",
+        "work",
     )
 ] + [
     "server.members.consent_models",
@@ -60,6 +64,7 @@ MODELS = [
     "server.edge.trusted",
     "server.storage.secrets",
     "server.storage.versions",
+    "server.storage.outbox",
 ]
 APP = "laurel"
 MIGRATIONS = "server.storage.migrations"

@@ -6,7 +6,7 @@ because a table that is rebuilt has to be dropped; they are checked as a whole b
 """
 
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +23,11 @@ from tortoise.migrations.migration import Migration
 from tortoise.migrations.operations import AlterModelOptions
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.migrations.schema_editor.base import BaseSchemaEditor
-from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
 from server.storage import sql
 from server.storage.database import APP, MIGRATIONS, MODELS, Address, orm_settings
+from server.storage.model_states import LazyState
 from server.storage.schema_editors import PostgresEditor, RebuildingSqliteEditor
 from server.storage.sqlite import DurableSqliteClient
 
@@ -122,7 +122,7 @@ async def drift(package: str = MIGRATIONS) -> str:
     async with TortoiseContext() as context:
         await context.init(config=orm_settings(address), init_connections=False)
         assert context.apps is not None
-        detector = MigrationAutodetector(context.apps, _apps(address.engine, package))
+        detector = _Detector(context.apps, _apps(address.engine, package))
         writers = await detector.changes()
     for writer in writers:
         # Options are only told to the ORM: a changed docstring is no change of the database.
@@ -152,10 +152,27 @@ async def _migrating() -> AsyncIterator[BaseDBAsyncClient]:
         yield connection
 
 
+async def _state_after(migrations: Iterable[Migration], state: LazyState) -> LazyState:
+    for migration in migrations:
+        await migration.apply(state, dry_run=True)
+    return state
+
+
+class _Detector(MigrationAutodetector):
+    """Compares the models with what the migrations make of none."""
+
+    async def _project_state(self) -> LazyState:
+        nodes = self.loader.graph.nodes
+        migrations = [nodes[key] for key in self._full_plan()]
+        return await _state_after(
+            (one for one in migrations if isinstance(one, Migration)), LazyState.before_all()
+        )
+
+
 class _Executor(MigrationExecutor):
     """Applies migrations forward inside a transaction that the caller has begun."""
 
-    _state: State | None = None
+    _state: LazyState | None = None
     """What the models are after the migrations so far."""
 
     def _schema_editor(self, atomic: bool = True, collect_sql: bool = False) -> BaseSchemaEditor:
@@ -177,7 +194,18 @@ class _Executor(MigrationExecutor):
     async def apply(self, migration: Migration) -> None:
         """Apply one migration and record it."""
         if self._state is None:  # read once: to start from the first each time is quadratic
-            self._state = await self._project_state(self.loader.applied_migrations)
-        self._state = await migration.apply(self._state, schema_editor=self._schema_editor())
+            self._state = await self._applied_state()
+        await migration.apply(self._state, schema_editor=self._schema_editor())
         await self.recorder.record_applied(APP, migration.name)
         self.loader.applied_migrations.add(MigrationKey(APP, migration.name))
+
+    async def _applied_state(self) -> LazyState:
+        applied, nodes = self.loader.applied_migrations, self.loader.graph.nodes
+        migrations = [nodes[key] for key in self._full_plan() if key in applied]
+        connections = {
+            label: one["default_connection"] for label, one in self.loader.apps_config.items()
+        }
+        return await _state_after(
+            (one for one in migrations if isinstance(one, Migration)),
+            LazyState.before_all(connections),
+        )

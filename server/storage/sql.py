@@ -15,8 +15,10 @@ import asyncpg
 from tortoise.connection import get_connections
 from tortoise.exceptions import BaseORMException, IntegrityError, OperationalError
 
+from server.clock import system_now
 from server.integrations.tracing import statement_span
 from server.storage import changes
+from server.storage.ids import new_ids
 from server.storage.postgres import PostgresClient
 from server.storage.sqlite import DurableSqliteClient
 
@@ -30,6 +32,15 @@ _counted: ContextVar[list[str] | None] = ContextVar("counted", default=None)
 _BUMP = (
     "INSERT INTO versions (id, version) VALUES ($1, 1)"
     " ON CONFLICT (id) DO UPDATE SET version = versions.version + 1"
+)
+_EVENT_COLUMNS = "id, kind, member_id, facts, occurred_at, recorded_at"
+_PUT = f"INSERT INTO outbox_events ({_EVENT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)"
+_BUMP_AND_PUT = (
+    "WITH bumped AS (INSERT INTO versions (id, version)"
+    " SELECT id, 1 FROM unnest($1::bigint[]) AS changed (id) ORDER BY id"
+    " ON CONFLICT (id) DO UPDATE SET version = versions.version + 1)"
+    f" INSERT INTO outbox_events ({_EVENT_COLUMNS}) SELECT * FROM"
+    " unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[])"
 )
 
 _SQLITE_UNAVAILABLE = {
@@ -117,12 +128,28 @@ async def transaction(*, shares_commit: bool = True) -> AsyncIterator[None]:
             token = _transaction.set(_asked_through(client))
             try:
                 yield
-                if is_outermost and noted.changes:
-                    await execute_many(_BUMP, sorted((id_,) for id_ in noted.version_ids))
+                if is_outermost:
+                    await _write_noted(noted)
             finally:
                 _transaction.reset(token)
             noted.is_complete = True
     _count("COMMIT")
+
+
+async def _write_noted(noted: changes.Noted) -> None:
+    """Write the next versions of what has changed, and the events: on PostgreSQL together."""
+    version_ids = sorted(noted.version_ids)
+    if not noted.events:
+        await execute_many(_BUMP, [(id_,) for id_ in version_ids])
+        return
+    recorded_at = system_now()
+    ids = new_ids(len(noted.events))
+    rows = [(id_, *event, recorded_at) for id_, event in zip(ids, noted.events, strict=True)]
+    if engine() == "sqlite":
+        await execute_many(_BUMP, [(id_,) for id_ in version_ids])
+        await execute_many(_PUT, rows)
+        return
+    await execute(_BUMP_AND_PUT, version_ids, *(list(column) for column in zip(*rows, strict=True)))
 
 
 def _begun(*, shares_commit: bool) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from server.clock import Instant
 from server.programme.service import PublishedProgramme, Rulebook
-from server.storage import sql
+from server.storage import outbox, sql
 from server.tiers.service import Counting
 
 
@@ -24,13 +24,20 @@ async def rebuild(
     """Put the member's tier, its days and its changes as these purchases make them, in the order
     in which they were recorded, from the lowest tier at `enrolled_at` on.
 
-    The tier at any later instant follows from that, as always. The member's ledger accounts are
-    locked by the caller.
+    The tier at any later instant follows from that, as always. If they have another tier now, that
+    is put as an event. The member's ledger accounts are locked by the caller.
     """
-    for table in ("tier_changes", "tier_days", "tier_states"):
+    for table in ("tier_changes", "tier_days"):
         await sql.execute(f"DELETE FROM {table} WHERE member_id = $1", member_id)  # noqa: S608
+    before = await sql.fetch(
+        "DELETE FROM tier_states WHERE member_id = $1 RETURNING level", member_id
+    )
     counting = Counting({}, book)
     counting.enrol(member_id, book.at(enrolled_at), enrolled_at)
     for spend in spends:
         counting.count(member_id, spend.published, spend.at, spend.spend_minor)
-    await counting.flush()
+    await counting.flush(puts_events=False)
+    after = counting.tier_of(member_id)
+    if before and spends and before[0][0] != after.level:
+        facts = {"before": before[0][0], "after": after.level}
+        outbox.put("tier.changed", member_id, facts, occurred_at=after.since)

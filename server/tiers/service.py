@@ -10,7 +10,7 @@ from server import clock
 from server.clock import Instant, LocalDay
 from server.programme.document import Programme, TierLevel
 from server.programme.service import PublishedProgramme, Rulebook
-from server.storage import sql
+from server.storage import outbox, sql
 from server.storage.exchange import Written, execute_each
 from server.storage.ids import new_id
 from server.tiers import models, rules
@@ -152,7 +152,11 @@ class Counting:
         )
 
     def writes(self) -> list[Written]:
-        """What writes what was counted."""
+        """What writes what was counted; the changes of tiers are put as events."""
+        self._put_events()
+        return self._writes()
+
+    def _writes(self) -> list[Written]:
         changed = [(id_, member) for id_, member in self._members.items() if member.changed]
         return [
             (
@@ -197,9 +201,19 @@ class Counting:
             ),
         ]
 
-    async def flush(self) -> None:
-        """Write what was counted."""
-        await execute_each(self.writes())
+    def _put_events(self) -> None:
+        for id_, member in self._members.items():
+            for change in member.changes:
+                facts = {"before": change.level_before, "after": change.level_after}
+                outbox.put("tier.changed", id_, facts, occurred_at=change.changed_at)
+
+    async def flush(self, *, puts_events: bool = True) -> None:
+        """Write what was counted; without events if it is only counted anew."""
+        await execute_each(self.writes() if puts_events else self._writes())
+
+    def tier_of(self, member_id: int) -> State:
+        """The member's tier as it is counted so far."""
+        return self._members[member_id].state
 
 
 def _state_values(state: State) -> tuple[object, ...]:

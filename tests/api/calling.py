@@ -268,8 +268,9 @@ def return_input(**changes: Any) -> Json:
 
 
 async def dump() -> dict[str, list[str]]:
-    """Every row of every table, but for the deployment's secrets, which are made when needed, and
-    the counts of attempts, which refusals are meant to leave."""
+    """Every row of every table, but for the deployment's secrets, which are made when needed, the
+    counts of attempts, which refusals are meant to leave, and the requests for a password reset,
+    which go when the letter has left, beside whoever asked."""
     names = await sql.fetch(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         if sql.engine() == "sqlite"
@@ -281,7 +282,7 @@ async def dump() -> dict[str, list[str]]:
             for row in await sql.fetch(f'SELECT * FROM "{name}"')  # noqa: S608 - our tables
         )
         for (name,) in names
-        if name not in ("shared_secrets", "attempt_limits")
+        if name not in ("shared_secrets", "attempt_limits", "reset_requests")
     }
 
 

@@ -1,12 +1,14 @@
 """The real app over HTTP, on both engines, with the demo programme published."""
 
 from collections.abc import AsyncIterator
+from itertools import count
 
 import httpx2
 import pytest
 
 from server import clock
 from server.app import create_app
+from server.edge import attempts
 from server.members import service as members
 from server.principal import Scope
 from server.programme import service as programme
@@ -15,6 +17,7 @@ from server.storage import sql
 from server.storage.database import Address
 from tests.api import example
 from tests.api.calling import NOW, Api, Caller, enrolled
+from tests.api.prepared_documents import prepared_once
 from tests.members.letterbox import opened_letterbox
 from tests.programme.demo import demo_text
 
@@ -27,11 +30,19 @@ async def empty_api(database: Address) -> AsyncIterator[Api]:
     await members.prepare_keys(issuer=SETTINGS.token_issuer, audience=SETTINGS.audience)
     app = create_app(SETTINGS, opens_database=False)
     transport = httpx2.ASGITransport(app=app)
-    async with (
-        opened_letterbox(),
-        httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as client,
-    ):
-        yield Api(client)
+    with prepared_once():
+        async with (
+            opened_letterbox(),
+            httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as client,
+        ):
+            yield Api(client)
+
+
+@pytest.fixture(autouse=True)
+def no_cleaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every hundredth attempt of a process cleans up: each test begins to count anew, so that what
+    its statements are doesn't depend on the tests before it."""
+    monkeypatch.setattr(attempts, "_taken", count(1))
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def root_fields() -> Iterator[tuple[str, str, GraphQLField]]:
             yield operation, name, field
 
 
+@cache
 def mutations() -> dict[str, GraphQLField]:
     """The mutations by name."""
     return {name: field for operation, name, field in root_fields() if operation == "mutation"}

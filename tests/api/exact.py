@@ -22,6 +22,7 @@ from server.edge.planning import OperationPlan, Planner
 from server.edge.sizing import sizes_of
 from server.principal import Principal, PrincipalKind
 from server.schema import schema
+from tests.api.prepared_documents import executed
 
 
 def exact_selection(type_: GraphQLNamedType, above: tuple[str, ...] = ()) -> str:
@@ -78,6 +79,6 @@ async def ask(document: str, member_id: int, at: Instant) -> Told:
     """The answer to the member at the instant, read anew."""
     principal = Principal(PrincipalKind.MEMBER, id=1, member_id=member_id)
     context = Context(principal=principal, at=at, asked=plan_of(document).asked)
-    result = await schema.execute(document, context_value=context)
+    result = await executed(document, context)
     assert result.errors is None, result.errors
     return Told(json.dumps(result.data, default=str), context.next_change_at)

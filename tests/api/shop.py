@@ -10,21 +10,27 @@ from server.edge.executing import schema_of
 from server.edge.limits import DocumentLimits
 from server.edge.planning import Planner
 from server.edge.sizing import sizes_of
+from server.notifications.shapes import Wire
 from server.principal import Principal, PrincipalKind, Scope, StaffRole
 from server.schema import schema
 from server.storage import sql
+from tests.api import notifications_cases as notifications
 from tests.api.actions_cases import SURVEY, publish_action
 from tests.api.baskets_cases import basket_input
 from tests.api.calling import NOBODY, NOW, SECOND, Api, Caller, Json, enrolled, line, return_input
 from tests.api.calling import purchase_input as purchase
+from tests.api.campaigns_cases import campaigns_published
+from tests.api.campaigns_cases import planned as campaigns_planned
 from tests.api.catalogue_cases import stocked
 from tests.api.contract import contract, selection
 from tests.api.definitions_cases import new_poster
 from tests.api.offers_cases import published
 from tests.api.plans_cases import plans_published
+from tests.api.prepared_documents import executed
 from tests.api.redeeming import give_points
 from tests.api.referrals_cases import brought, open_programme
 from tests.api.segments_cases import SEGMENT
+from tests.api.webhooks_cases import dead_letter, order_secret, webhook
 
 AT = Instant(NOW + SECOND)
 UNLIMITED = DocumentLimits(fields=100_000, depth=100, nesting=200)
@@ -58,6 +64,11 @@ QUERIES = {
     "segments": "segments(first: 100) {everything}",
     "segment": 'segment(key: "shop") {everything}',
     "previewSegment": 'previewSegment(condition: "visits >= 0") {everything}',
+    "campaign": 'campaign(key: "spring") {everything}',
+    "campaignRuns": "campaignRuns(first: 100) {everything}",
+    "campaignResults": 'campaignResults(key: "spring") {everything}',
+    "dryRunCampaign": 'dryRunCampaign(key: "spring") {everything}',
+    "notificationsOf": 'notificationsOf(member: {{externalId: "m0"}}) {everything}',
     "definitionKinds": "definitionKinds {everything}",
     "definitions": "definitions(first: 100) {everything}",
     "definition": 'definition(kind: "poster", key: "shop") {everything}',
@@ -69,6 +80,13 @@ QUERIES = {
     "checkCoupon": 'checkCoupon(code: "MAY", member: {{externalId: "m0"}}) {everything}',
     "couponBatches": "couponBatches(first: 100) {everything}",
     "settlement": "settlement(year: 2026, month: 3) {everything}",
+    "webhooks": "webhooks(first: 100) {everything}",
+    "webhookDeliveries": "webhookDeliveries(first: 100) {everything}",
+    "webhookEventTypes": "webhookEventTypes {everything}",
+    "orderWebhookSecrets": "orderWebhookSecrets(first: 100) {everything}",
+    "messageTriggers": "messageTriggers {everything}",
+    "previewMessage": 'previewMessage(locale: "lt-LT", document: "{{category: service, '
+    'default_language: en, texts: {{en: {{title: Hello, body: Welcome}}}}}}") {everything}',
 }
 OF_MEMBERS = {"me", "sessions", "quoteBasket"}
 
@@ -143,6 +161,7 @@ class Shop:
             assert "code" not in await self.api.mutate("publishDefinition", wish, self.manager)
         consent = {"purpose": "EMAIL", "isGiven": True}
         assert "code" not in await self.api.mutate("setConsent", consent, caller)
+        await self._notify(caller, number)
         self.offer_id = await published(f"offer-{caller.member_id}-{number}")
         wish = {**whom, "offerId": self.offer_id}
         assert "code" not in await self.api.mutate("activateOffer", wish, self.till)
@@ -152,6 +171,20 @@ class Shop:
         if caller is not self.first:
             gift = {"from": whom["member"], "to": {"id": self.first.id}, "points": 10}
             assert "code" not in await self.api.mutate("givePoints", gift, self.manager)
+
+    async def _notify(self, caller: Caller, number: int) -> None:
+        for name, given in (
+            (
+                "registerDevice",
+                {**notifications.DEVICE, "fcmToken": f"token-{caller.member_id}-{number}"},
+            ),
+            ("setMessageChoices", notifications.CHOICES),
+            ("setQuietHours", {"from": "22:00", "until": "07:00"}),
+        ):
+            assert "code" not in await self.api.mutate(name, given, caller), name
+        await notifications.written(caller.member_id, wire=Wire(data={"key": "value"}))
+        await campaigns_published("spring", name=f"Spring {caller.member_id} {number}")
+        await campaigns_planned()
 
     async def _bring(self, caller: Caller, number: int) -> None:
         if not number:
@@ -179,6 +212,8 @@ class Shop:
         pair = {"duplicate": duplicate, "survivor": survivor, "reason": "same person"}
         assert "code" not in await self.api.mutate("mergeMembers", pair, self.manager), number
         await self.api.key(Scope.MEMBERS_READ)
+        await dead_letter(await webhook())
+        await order_secret(f"partner{number}")
 
     async def counted(self, name: str) -> list[str]:
         """The statements of the query."""
@@ -202,9 +237,7 @@ class Shop:
         for _ in range(2):  # once for what stays in memory
             context = Context(principal=principal, at=AT, asked=plan.asked, variables=asked)
             with sql.counted_statements() as statements:
-                result = await schema.execute(
-                    document, variable_values=asked, context_value=context
-                )
+                result = await executed(document, context, asked)
             assert result.errors is None, result.errors
             assert result.data is not None
             counts.append(statements)

@@ -31,6 +31,7 @@ from tests.api.calling import (
 from tests.api.contract import mutations, root_fields
 from tests.api.definitions_cases import new_poster
 from tests.api.kinds import WORDS_OF, caller_of
+from tests.api.notifications_cases import CHOICES, DEVICE
 from tests.api.redeeming import give_points
 from tests.api.ways import named
 from tests.programme.demo import demo_text
@@ -62,6 +63,11 @@ QUERIES: dict[str, str] = {
     "segments": "{ segments { nodes { key } } }",
     "segment": '{ segment(key: "x") { key } }',
     "previewSegment": '{ previewSegment(condition: "visits > 1") { __typename } }',
+    "campaign": '{ campaign(key: "x") { key } }',
+    "campaignRuns": "{ campaignRuns { nodes { campaign } } }",
+    "campaignResults": '{ campaignResults(key: "x") { isFinal } }',
+    "dryRunCampaign": '{ dryRunCampaign(key: "x") { __typename } }',
+    "notificationsOf": '{ notificationsOf(member: {externalId: "x"}) { nodes { id } } }',
     "offers": "{ offers { nodes { key } } }",
     "offerResults": '{ offerResults(offerId: "x") { isComplete } }',
     "definitionKinds": "{ definitionKinds { name } }",
@@ -75,6 +81,12 @@ QUERIES: dict[str, str] = {
     "couponBatches": "{ couponBatches { nodes { id } } }",
     "partners": "{ partners { key } }",
     "settlement": "{ settlement(year: 2026, month: 3) { __typename } }",
+    "webhooks": "{ webhooks { nodes { id } } }",
+    "webhookDeliveries": "{ webhookDeliveries { nodes { id } } }",
+    "webhookEventTypes": "{ webhookEventTypes { type } }",
+    "orderWebhookSecrets": "{ orderWebhookSecrets { nodes { id } } }",
+    "messageTriggers": "{ messageTriggers { name } }",
+    "previewMessage": '{ previewMessage(key: "x", locale: "en") { __typename } }',
 }
 ANNA: Json = {"externalId": "anna"}
 BASKET: Json = {"netMinor": 1000, "currencyCode": "USD"}
@@ -174,6 +186,16 @@ INPUTS: dict[str, Json] = {
         "reason": "one person",
     },
     "completeAction": {"actionKey": "x"},
+    "pauseCampaign": {"key": "x"},
+    "resumeCampaign": {"key": "x"},
+    "stopCampaign": {"key": "x"},
+    "registerDevice": DEVICE,
+    "unregisterDevice": {"fcmToken": "x"},
+    "setMessageChoices": {**CHOICES, "member": ANNA},
+    "setQuietHours": {},
+    "markNotificationsRead": {},
+    "notificationOpened": {"notificationId": "x"},
+    "dismissNotification": {"notificationId": "x"},
     "redeemCoupons": {
         "redemptions": [{"member": ANNA, "code": "x", "occurredAt": "2026-03-04T17:00:00Z"}]
     },
@@ -183,6 +205,21 @@ INPUTS: dict[str, Json] = {
     "createApiKey": {"name": "Till", "kind": "TILL"},
     "replaceApiKey": {"apiKeyId": global_id("ApiKey", 17)},
     "revokeApiKey": {"apiKeyId": global_id("ApiKey", 17)},
+    "createWebhook": {"name": "CRM", "url": "https://8.8.8.8/"},
+    "updateWebhook": {"webhookId": global_id("Webhook", 17)},
+    "deleteWebhook": {"webhookId": global_id("Webhook", 17)},
+    "pauseWebhook": {"webhookId": global_id("Webhook", 17)},
+    "resumeWebhook": {"webhookId": global_id("Webhook", 17)},
+    "rotateWebhookSecret": {"webhookId": global_id("Webhook", 17)},
+    "testWebhook": {"webhookId": global_id("Webhook", 17)},
+    "replayWebhookDelivery": {"webhookDeliveryId": global_id("WebhookDelivery", 17)},
+    "replayWebhookDeliveries": {
+        "webhookId": global_id("Webhook", 17),
+        "since": "2026-03-04T17:00:00Z",
+    },
+    "createOrderWebhookSecret": {"partner": "bakery"},
+    "rotateOrderWebhookSecret": {"orderWebhookSecretId": global_id("OrderWebhookSecret", 17)},
+    "revokeOrderWebhookSecret": {"orderWebhookSecretId": global_id("OrderWebhookSecret", 17)},
 }
 FIELDS = [(operation, name) for operation, name, _ in root_fields()]
 PARTS = 3

@@ -27,13 +27,13 @@ from server.edge.memory import Recall
 from server.edge.metrics import Metrics
 from server.edge.requests import hash_of
 from server.principal import Principal, PrincipalKind
-from server.schema import schema
 from server.storage import sql, versions
 from server.storage.changes import PROGRAMME_VERSION_ID
 from server.storage.database import Address, opened
 from tests.api import remembering_documents as documents
 from tests.api.calling import NOW, SECOND, Api, Json
 from tests.api.home import HOME
+from tests.api.prepared_documents import executed
 from tests.api.remembering import (
     WITH_MEMORY,
     WITHOUT_MEMORY,
@@ -169,7 +169,7 @@ async def _seen_by(member_id: int) -> tuple[Json, tuple[int, ...]]:
     """All that is exact of what the member sees, and the versions that it hangs on."""
     principal = Principal(PrincipalKind.MEMBER, id=1, member_id=member_id)
     context = Context(principal=principal, at=Instant(NOW + SECOND))
-    result = await schema.execute(documents.everything().document, context_value=context)
+    result = await executed(documents.everything().document, context)
     assert result.errors is None, result.errors
     assert result.data is not None
     return result.data, await versions.current([member_id, PROGRAMME_VERSION_ID])

@@ -1,6 +1,8 @@
 """Whatever mutation changes what a member sees announces it after its commit, and can be found out
 afterwards by whoever missed the announcement."""
 
+from functools import cache
+
 import pytest
 from graphql import get_named_type
 
@@ -9,16 +11,17 @@ from server.edge.context import Context
 from server.membership import queries
 from server.membership.standing import Standing, standings
 from server.principal import Principal, PrincipalKind
-from server.schema import schema
 from server.storage import changes, sql
 from server.storage.changes import DROP, HOUSEHOLD, MEMBER, PROGRAMME, Change
 from tests.api.calling import NOW, SECOND, Api, Json
 from tests.api.contract import contract, selection
+from tests.api.prepared_documents import executed
 from tests.api.test_idempotency import CASES
 
 AFTER = Instant(NOW + SECOND)
 
 
+@cache
 def _everything() -> str:
     query = contract().query_type
     assert query is not None
@@ -29,7 +32,7 @@ async def _me(member_id: int) -> Json:
     """All that the member sees."""
     principal = Principal(PrincipalKind.MEMBER, id=1, member_id=member_id)
     context = Context(principal=principal, at=AFTER)
-    result = await schema.execute(_everything(), context_value=context)
+    result = await executed(_everything(), context)
     assert result.errors is None, result.errors
     assert result.data is not None
     me: Json = result.data["me"]

@@ -1,12 +1,14 @@
 """Who gets to each field of each type: every kind of caller asks for every one of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
 import pytest
 
+from server.settings import Settings, SimulatedTime
 from tests.api.calling import NOBODY, Api, Caller, Json, dump
 from tests.api.kinds import WORDS_OF, caller_of
 from tests.api.test_access import request_for
+from tests.api.test_limits import asking
 from tests.api.ways import (
     WORDS,
     Coordinate,
@@ -27,6 +29,16 @@ PARTS = 8
 """Of the fields, so that tests in parallel share them."""
 ON_ONE_ENGINE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 """The rules don't know which database there is."""
+
+
+@pytest.fixture
+async def api(api: Api) -> AsyncIterator[Api]:
+    """The app, where everybody may ask as much as they like: who is told to wait is not told
+    whether the field is theirs."""
+    async with asking(
+        Settings(simulated_time=SimulatedTime.ACCEPT, cost_budget_percent=0)
+    ) as unhurried:
+        yield unhurried
 
 
 def request(operation: str, root: str, shown: str) -> tuple[str, Json]:

@@ -11,9 +11,21 @@ NARROWED: dict[Coordinate, set[str]] = {
     # A till greets by name; it needs to know nothing of other people.
     ("Member", "birthday"): {"KEY_MEMBERS_READ"},
     ("Member", "consents"): {"KEY_MEMBERS_READ"},
+    ("Member", "consentChanges"): {"KEY_MEMBERS_READ"},
     ("Member", "gifts"): {"KEY_MEMBERS_READ"},
     ("Member", "household"): {"KEY_MEMBERS_READ"},
     ("Member", "referral"): {"KEY_MEMBERS_READ"},
+    # What the shop writes to somebody, where and when they want it, is between the two.
+    ("Member", "devices"): {"KEY_MEMBERS_READ"},
+    ("Member", "inbox"): {"KEY_MEMBERS_READ"},
+    ("Member", "messageChoiceChanges"): {"KEY_MEMBERS_READ"},
+    ("Member", "messageChoices"): {"KEY_MEMBERS_READ"},
+    ("Member", "quietHours"): {"KEY_MEMBERS_READ"},
+    ("Member", "unreadCount"): {"KEY_MEMBERS_READ"},
+    # Who of the staff noted it is the shop's own knowledge.
+    ("MessageChoiceChange", "statedBy"): {"MEMBER"},
+    ("ConsentChange", "statedBy"): {"MEMBER"},
+    ("ConsentChange", "note"): {"MEMBER"},
     # Which segments somebody is in is the shop's own knowledge.
     ("Member", "segments"): {"MEMBER", "KEY_MEMBERS_READ"},
     # A voucher's code is all that one needs to spend it.

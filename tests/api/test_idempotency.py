@@ -28,16 +28,19 @@ from tests.api.calling import (
     purchase_input,
     return_input,
 )
+from tests.api.campaigns_cases import CAMPAIGN  # noqa: F401 - its file's cases are wanted
 from tests.api.cases import CASES, Case, case
 from tests.api.catalogue_cases import stocked  # noqa: F401 - its file's cases are wanted
 from tests.api.contract import mutations, takes_key
 from tests.api.coupons_cases import SHARED  # noqa: F401 - its file's cases are wanted
 from tests.api.definitions_cases import new_poster  # noqa: F401 - its file's cases are wanted
+from tests.api.notifications_cases import DEVICE  # noqa: F401 - its file's cases are wanted
 from tests.api.offers_cases import published  # noqa: F401 - its file's cases are wanted
 from tests.api.plans_cases import plans_published  # noqa: F401 - its file's cases are wanted
 from tests.api.redeeming import give_points, rich
 from tests.api.referrals_cases import TERMS  # noqa: F401 - its file's cases are wanted
 from tests.api.segments_cases import EMAIL  # noqa: F401 - its file's cases are wanted
+from tests.api.webhooks_cases import WEBHOOK  # noqa: F401 - its file's cases are wanted
 from tests.households import living as households
 from tests.integrations.believing import Believing
 from tests.members.letterbox import code_for

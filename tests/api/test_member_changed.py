@@ -202,7 +202,8 @@ async def test_a_new_programme_brings_an_event(api: Api, anna: int) -> None:
 async def test_time_alone_brings_an_event(api: Api, anna: int) -> None:
     async with followed(anna) as events:
         await events.next()
-        await _give(anna, 10, available_at=Instant(clock.now() + SECOND))
+        # So late that it is pending still when somebody looks.
+        await _give(anna, 10, available_at=Instant(clock.now() + 4 * SECOND))
         assert (await events.next())["points"]["pending"] == 10
         member = await events.next()
         assert member["points"] == {"available": 110, "pending": 0, "lifetimeEarned": 110}

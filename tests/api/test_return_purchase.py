@@ -87,7 +87,7 @@ async def test_a_return_tells_all_that_it_undid(api: Api, till: Caller, anna: in
         *("purchases", "purchase_lines", "purchase_returns", "return_lines"),
         *("ledger_accounts", "lots", "postings", "idempotency_records"),
         *("tier_states", "tier_days", "cashback_months", "challenge_progress"),
-        "versions",
+        *("versions", "outbox_events"),
     }
 
 

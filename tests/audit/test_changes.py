@@ -143,25 +143,49 @@ async def test_what_another_process_has_just_audited_is_left_to_it(database: Add
     assert again.last_run_at == first.last_run_at
 
 
-async def test_the_task_ends_with_its_block_and_survives_failures(
+async def test_the_job_is_due_so_many_seconds_after_the_last_and_never_without_an_interval(
     database: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticks = asyncio.Semaphore(0)
+    await lively()
+    seconds = [1_000]
+    start = clock.system_now()
+
+    def moved() -> Instant:
+        return Instant(start + seconds[0] * clock.MICROSECONDS_PER_SECOND)
+
+    monkeypatch.setattr(clock, "system_now", moved)
+    metrics = Metrics()
+    [job] = jobs.auditing(metrics, interval_seconds=60)
+    assert job.is_due is not None
+    dues = []
+    for after in (1_059, 1_060, 1_061):
+        seconds[0] = after
+        dues.append(await job.is_due(moved()))
+    assert dues == [False, True, True]
+    assert await job.run(moved()) == 5
+    assert (await figures(metrics))["laurel_audit_problems"] == 0
+    assert not await job.is_due(moved())
+    seconds[0] += 60
+    assert await job.is_due(moved())
+    assert jobs.auditing(metrics, interval_seconds=0) == ()
+
+
+async def test_an_audit_that_fails_is_due_again_after_the_interval(
+    database: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [job] = jobs.auditing(Metrics(), interval_seconds=1)
+    start = clock.system_now()
+    monkeypatch.setattr(clock, "system_now", lambda: Instant(start + 2_000_000))
 
     async def fails(*_arguments: object, **_named: object) -> None:
-        ticks.release()
         raise LookupError("a fault")
 
     monkeypatch.setattr(jobs, "tick", fails)
-    real = asyncio.sleep
-    monkeypatch.setattr(asyncio, "sleep", lambda _seconds: real(0))
-    with capture_logs() as logs:
-        async with jobs.auditing(Metrics(), interval_seconds=60):
-            await ticks.acquire()
-            await ticks.acquire()
-    assert {entry["event"] for entry in logs} == {"audit failed"}
-    async with jobs.auditing(Metrics(), interval_seconds=0):
-        pass
+    assert job.is_due is not None
+    assert await job.is_due(start)
+    with pytest.raises(LookupError):
+        await job.run(start)
+    assert not await job.is_due(start)
 
 
 STATUS = "{ auditStatus { lastRunAt lagSeconds problemCount firstProblem } }"

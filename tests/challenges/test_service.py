@@ -142,7 +142,7 @@ async def test_how_members_stand_takes_one_statement(database: Address) -> None:
     with sql.counted_statements() as statements:
         shown = await challenges.standings([each.member_id for each in answers], rules, today)
     assert len(statements) == 1
-    assert [[each.progress for each in standings] for standings in shown.values()] == [
+    assert [[each.progress for each in shown[one.member_id]] for one in answers] == [
         [1, 1, 1],
         [1, 1, 5],
     ]

@@ -434,7 +434,8 @@ def test_the_questions_of_tools_are_answered(text: str) -> None:
     planned = PREPARING.prepared(text, LIMITS).plan(None)
     assert planned.introspects
     assert planned.estimated({}).nodes == 0
-    assert 1 <= planned.estimated({}).cost <= 1_000
+    # It grows with the schema: a quarter of what one operation of anybody may cost is enough.
+    assert 1 <= planned.estimated({}).cost <= 5_000 // 4
 
 
 TWICE = "{ __schema { types { fields { args { type { ofType { name } } } a: args { name } } } } }"

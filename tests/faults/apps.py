@@ -13,8 +13,10 @@ from server.members import service as members
 from server.programme import service as programme
 from server.storage import sql
 from server.storage.database import Address, opened
+from server.webhooks import signing
 from tests.api.calling import NOW, Api
 from tests.api.conftest import SETTINGS
+from tests.api.prepared_documents import prepared_once
 from tests.api.test_idempotency import CASES, Case
 from tests.integrations.believing import Believing
 from tests.integrations.billing_server import Obliging
@@ -31,8 +33,9 @@ async def client() -> AsyncIterator[Api]:
     firebase.use(Believing())
     billing.use(Obliging())
     transport = httpx2.ASGITransport(app=APP)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as http:
-        yield Api(http)
+    with prepared_once():
+        async with httpx2.AsyncClient(transport=transport, base_url="http://laurel.test") as http:
+            yield Api(http)
 
 
 @asynccontextmanager
@@ -50,4 +53,5 @@ async def prepared(api: Api, name: str) -> Case:
             await programme.publish(demo_text(), published_by="test")
     # Made by whoever asks first, in a transaction of its own.
     await idempotency.caller_hash("anybody")
+    await signing.derived_secret(1)
     return await CASES[name][1](api)

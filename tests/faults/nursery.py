@@ -1,10 +1,11 @@
 """Processes without the cost of starting one: forks of a process that has imported everything.
 
-It is itself a process of its own (`python -m tests.faults.nursery`), without threads or an event
-loop, which a process of pytest can't promise. It reads jobs, one JSON a line, and answers each in
-turn with a line of JSON; see `sweep.run`.
+It is itself a process of its own (`python -m tests.faults.nursery`), without threads or a running
+event loop, which a process of pytest can't promise. It reads jobs, one JSON a line, and answers
+each in turn with a line of JSON; see `sweep.run`.
 """
 
+import asyncio
 import json
 import os
 import pickle
@@ -88,8 +89,15 @@ def opened() -> Iterator[Nursery]:
 
 def main() -> None:
     """Does jobs until standard input ends."""
-    from tests.faults import sweep  # noqa: PLC0415 - only the process itself needs it all
+    from tests import prepared_models  # noqa: PLC0415 - only the process itself needs it all
+    from tests.api.contract import mutations  # noqa: PLC0415
+    from tests.faults import sweep  # noqa: PLC0415
 
+    # What every fork would have to read for itself.
+    mutations()
+    prepared_models.prepare_once()
+    for engine in ("sqlite", "postgres"):
+        asyncio.run(prepared_models.prepare(engine))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the app's log is no answer
     for line in sys.stdin:

@@ -98,6 +98,7 @@ async def dumped() -> dict[str, list[str]]:
             except Exception as error:
                 if not sql.is_unavailable(error):
                     raise
+            await asyncio.sleep(0.002)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -17,7 +17,7 @@ from tests.api.test_idempotency import CASES
 from tests.faults import disk
 from tests.faults.apps import KEY, app, prepared
 from tests.faults.disk import Disk
-from tests.faults.survival import Files, Platter, Rows, rows, rows_on
+from tests.faults.survival import Files, Platter, Recovered, Rows, rows
 
 
 @dataclass
@@ -42,7 +42,7 @@ class History:
     def lost_at_some_moment(self) -> list[str]:
         """At each moment since the first acknowledgement the power goes: what was lost or
         half-written, in words."""
-        platter = Platter(self.at_first)
+        platter, recovered = Platter(self.at_first), Recovered(self.lost)
         chance = random.Random(1)
         found: list[str] = []
         seen: set[int] = set()
@@ -60,7 +60,7 @@ class History:
                 if it in seen:
                     continue
                 seen.add(it)
-                survived = rows_on(files, self.lost)
+                survived = recovered.rows(files)
                 # What is not yet acknowledged may be there, but only the next, and whole.
                 if survived not in self.states[known - 1 : known + 1]:
                     state = self.states.index(survived) if survived in self.states else "none"

@@ -92,6 +92,7 @@ async def test_what_was_committed_while_nobody_listened_is_seen_afterwards(
             anna = await enrolled("anna", at=clock.now())
             async with followed(anna, SHOWN) as events:
                 await events.next()
+                await _all_listen(address)
                 connected.clear()
                 await _end_listeners(address)
                 recorded, _answered_at = await _record(server, till)
@@ -100,15 +101,29 @@ async def test_what_was_committed_while_nobody_listened_is_seen_afterwards(
         assert server.stop() == 0
 
 
+_LISTENERS = (
+    "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND application_name = 'laurel live'"
+)
+
+
+async def _all_listen(address: Address) -> None:
+    """The other process listens too: it serves before it does."""
+    connection = await asyncpg.connect(address.location)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # The database tells nobody who is connected.
+            while await connection.fetchval(f"SELECT COUNT(*) {_LISTENERS}") < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
+
+
 async def _end_listeners(address: Address) -> None:
     """The database ends the connections that nothing but announcements go through."""
     connection = await asyncpg.connect(address.location)
     try:
-        rows = await connection.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND application_name = 'laurel live'"
-        )
+        rows = await connection.fetch(f"SELECT pg_terminate_backend(pid) {_LISTENERS}")
         assert len(rows) == 2  # this process's and the other's
     finally:
         await connection.close()

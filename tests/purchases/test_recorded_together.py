@@ -244,4 +244,4 @@ async def test_many_at_once_cost_as_many_statements_as_one(database: Address) ->
     with sql.counted_statements() as many:
         answers = await at_once([Request(n, n, n - 100, 1000, day=2) for n in range(102, 132)])
     assert not [answer for answer in answers if isinstance(answer, DomainError | Exception)]
-    assert len(many) == len(lone) == {"sqlite": 22, "postgres": 7}[sql.engine()]
+    assert len(many) == len(lone) == {"sqlite": 23, "postgres": 7}[sql.engine()]

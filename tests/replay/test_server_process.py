@@ -69,7 +69,7 @@ def own(checkout: Path, tmp_path: Path, said: list[str]) -> Iterator[OwnServer]:
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if condition():
             return True

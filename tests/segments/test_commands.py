@@ -1,6 +1,5 @@
 """`python -m server segments ...` and the job of the server."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,8 @@ from server import clock
 from server.errors import NotFound
 from server.segments import commands, listing
 from server.segments import service as segments
-from server.segments.jobs import listing_segments
-from server.segments.service import Progress, Size
+from server.segments.jobs import JOBS
+from server.segments.service import Size
 from tests.purchases.baskets import at, publish
 from tests.segments.shop import enrolled, frozen, live, publish_segment
 
@@ -36,7 +35,7 @@ async def test_evaluating_counts_and_writes_who_is_in_the_segment(tmp_path: Path
     ]
 
 
-async def test_the_server_lists_the_rest_of_frozen_segments(
+async def test_the_job_lists_the_rest_of_frozen_segments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(listing, "MEMBERS_AT_ONCE", 1)
@@ -44,16 +43,10 @@ async def test_the_server_lists_the_rest_of_frozen_segments(
     await enrolled("1", "2", "3")
     await publish_segment("all", frozen("visits == 0"), NOW)
     assert await segments.size("all", NOW, seconds=9) == Size(1, 1, False)
-    listed = asyncio.Event()
-    finish = segments.finish_listings
-
-    async def told(*progress: Progress) -> int:
-        count = await finish(*progress)
-        listed.set()
-        return count
-
-    monkeypatch.setattr(segments, "finish_listings", told)
-    async with listing_segments(interval_seconds=0):
-        await listed.wait()
+    [job] = JOBS
+    assert job.is_due is not None
+    assert await job.is_due(NOW)
+    assert await job.run(NOW) == 1
+    assert not await job.is_due(NOW)
     assert await segments.size("all", NOW, seconds=9) == Size(3, 3, True)
     assert await commands.freeze() == "0 frozen segments were listed to the end"

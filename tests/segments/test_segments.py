@@ -5,13 +5,16 @@ from typing import Any
 import pytest
 
 from server import clock
+from server.clock import Instant
 from server.ledger.service import balance_at
 from server.money import POINTS
 from server.programme.errors import InvalidDocument
 from server.segments import listing
 from server.segments import service as segments
+from server.segments.jobs import JOBS
 from server.segments.service import Size
 from server.storage import sql
+from server.storage.ids import first_id_at
 from tests.merging.pairs import join, part
 from tests.purchases.baskets import at, draft, line, publish, recorded
 from tests.purchases.returns import return_draft, take_back
@@ -90,7 +93,13 @@ async def test_freezing_goes_on_in_pages_and_nobody_is_missed_meanwhile(
     assert await inside("early", everybody, "2025-01-04") == expected
     assert await segments.size("early", at("2025-01-04"), seconds=9) == Size(2, 2, False)
     done: list[int] = []
+    [job] = JOBS
+    async with sql.transaction():
+        since = first_id_at(Instant(clock.system_now() - 90_000_000))
+        await sql.execute("UPDATE segment_listings SET id = $1", since)
+    assert 90 <= await job.lag_seconds(clock.system_now()) < 100
     assert await segments.finish_listings(done.append) == 1
+    assert await job.lag_seconds(clock.system_now()) == 0
     assert done == [2, 3]
     assert await segments.size("early", at("2025-01-04"), seconds=9) == Size(4, 4, True)
     assert await inside("early", everybody, "2025-01-04") == expected

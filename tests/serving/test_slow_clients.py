@@ -4,7 +4,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 from starlette.requests import Request
@@ -46,7 +48,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await asyncio.sleep(0)
         return
     if scope["path"] == "/slow":
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.0)
     await Response(str(len(await request.body())))(scope, receive, send)
 
 
@@ -113,12 +115,12 @@ async def test_a_trickled_body_is_not_waited_for(
 
 
 async def test_a_body_that_comes_steadily_may_take_its_time() -> None:
-    steady = Bounds(body_seconds=0.3, body_bytes_per_second=10_000, tick_seconds=0.05)
+    steady = Bounds(body_seconds=1.0, body_bytes_per_second=10_000, tick_seconds=0.05)
     async with served(BodyLimit(app), steady) as server, server.client() as client:
         await client.send(f"{HEAD}Content-Length: 30000\r\n\r\n")
         for _ in range(10):
             await client.send("x" * 3_000)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.15)
         answer = await client.answer()
     assert (answer.status, answer.body) == (200, b"30000")
 
@@ -144,12 +146,13 @@ async def test_a_client_that_reads_slowly_but_steadily_gets_everything(server: S
     assert received == len(LARGE)
 
 
-async def test_an_idle_connection_is_closed_and_a_used_one_is_kept(server: Served) -> None:
-    async with server.client() as client:
+async def test_an_idle_connection_is_closed_and_a_used_one_is_kept() -> None:
+    bounds = replace(QUICK, idle_seconds=1.0)
+    async with served(BodyLimit(app), bounds) as server, server.client() as client:
         for _ in range(8):
             await client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await client.answer()).status == 200
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.15)
         assert await client.seconds_until_closed() < PATIENCE_SECONDS
 
 
@@ -302,7 +305,16 @@ async def test_150_slow_clients_are_dropped_within_15_seconds() -> None:
         clients = [
             await stack.enter_async_context(server.client(receive_bytes=4_096)) for _ in range(150)
         ]
-        start = asyncio.get_running_loop().time()
+        alone = []  # how long an answer takes on this machine now
+        for _ in range(9):
+            before = asyncio.get_running_loop().time()
+            assert (await server.get()).status == 200
+            alone.append(asyncio.get_running_loop().time() - before)
+        start = asyncio.get_running_loop().time() - _kept_waiting_seconds()
+
+        def seconds_of_ours() -> float:
+            return asyncio.get_running_loop().time() - _kept_waiting_seconds() - start
+
         tasks = [
             asyncio.create_task(kinds[number % len(kinds)](client))
             for number, client in enumerate(clients)
@@ -313,12 +325,17 @@ async def test_150_slow_clients_are_dropped_within_15_seconds() -> None:
             assert (await server.get()).status == 200
             times.append(asyncio.get_running_loop().time() - before)
             await asyncio.sleep(0.05)
-            assert asyncio.get_running_loop().time() - start < 15
+            assert seconds_of_ours() < 15
         for task in tasks:
             task.cancel()
-        print(f"dropped after {asyncio.get_running_loop().time() - start:.1f} s,", end=" ")
+        print(f"dropped after {seconds_of_ours():.1f} s,", end=" ")
         print(f"{len(times)} others took {max(times) * 1000:.0f} ms at most")
-        assert sorted(times)[len(times) // 2] < 0.2
+        assert median(times) < max(0.2, 10 * median(alone))
+
+
+def _kept_waiting_seconds() -> float:
+    """How long this process could have run and did not, for others had the processors."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1_000_000_000
 
 
 async def _silent(_client: Client) -> None:

@@ -44,7 +44,7 @@ def connected(server: Served) -> connect:
 
 async def closed(client: ClientConnection) -> int | None:
     """The code that the server closes with."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await client.recv()
@@ -79,7 +79,7 @@ async def test_a_client_that_does_not_read_is_dropped(server: Served) -> None:
     async with connected(server) as client:
         client.transport.pause_reading()
         await client.send("much")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with contextlib.suppress(ConnectionClosed, ConnectionError):
                 while True:  # until the system says that nobody is there
                     await client.send("x")

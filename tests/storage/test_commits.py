@@ -442,7 +442,7 @@ async def agree(plans: list[Planned], template: Path) -> None:
                 for task, plan in zip(tasks, plans, strict=True):
                     group.create_task(cancelled(task, plan.cancelled_after))
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.wait_for(write("after"), 10)
+            await asyncio.wait_for(write("after"), 60)
             found = on_disk(file)
     assert found.pop() == "after"
     for number, (plan, outcome) in enumerate(zip(plans, outcomes, strict=True)):

@@ -184,6 +184,24 @@ INVALID: list[tuple[str, str, Row]] = [
     ("purchase_lines_quantity", "purchase_lines", {"quantity": -1}),
     ("purchase_lines_sales_minor", "purchase_lines", {"sales_minor": -1}),
     ("purchase_lines_coupon_minor", "purchase_lines", {"coupon_minor": -1}),
+    ("devices_platform", "devices", {"platform": "toaster"}),
+    ("message_choices_is_given", "message_choices", {"is_given": 2}),
+    ("message_choices_channel", "message_choices", {"channel": "pigeon"}),
+    ("message_choices_category", "message_choices", {"category": "weather"}),
+    ("message_choice_changes_is_given", "message_choice_changes", {"is_given": -1}),
+    ("quiet_hours_minutes", "quiet_hours", {"from_minute": 1440}),
+    ("quiet_hours_minutes", "quiet_hours", {"until_minute": -1}),
+    ("campaign_runs_state", "campaign_runs", {"state": "lost"}),
+    ("notifications_is_held_out", "notifications", {"is_held_out": 2}),
+    ("notifications_is_shown", "notifications", {"is_shown": -1}),
+    ("reset_requests_letters", "reset_requests", {"letters": -1}),
+    ("notifications_category", "notifications", {"category": "weather"}),
+    ("deliveries_status", "deliveries", {"status": "lost"}),
+    ("deliveries_channel", "deliveries", {"channel": "in_app"}),
+    ("deliveries_category", "deliveries", {"category": "weather"}),
+    ("deliveries_attempts", "deliveries", {"attempts": -1}),
+    ("webhook_subscriptions_state", "webhook_subscriptions", {"state": "lost"}),
+    ("webhook_deliveries_status", "webhook_deliveries", {"status": "lost"}),
 ]
 
 # No row breaks the first alone; PostgreSQL names either.
@@ -340,8 +358,10 @@ async def test_every_foreign_key_that_is_looked_up_starts_an_index(database: obj
             assert found, table
 
 
-# Reached by way of their account, purchase, return or file, which say whose they are.
+# Reached by way of their account, purchase, return, file or subscription, or in their order.
 LED_BY_A_PARENT = {
+    "outbox_events",
+    "webhook_deliveries",
     "lots",
     "postings",
     "held_portions",

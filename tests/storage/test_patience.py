@@ -105,8 +105,9 @@ async def broken_off(server: OwnPostgres, stack: ExitStack) -> None:
 async def test_a_pool_without_a_free_connection_is_unavailable(hanging: OwnPostgres) -> None:
     async with sql.snapshot():
         await reading()
-        other = asyncio.create_task(in_a_long_snapshot())
-        third = asyncio.create_task(waiting_third())
+        has_begun = asyncio.Event()
+        other = asyncio.create_task(in_a_long_snapshot(has_begun))
+        third = asyncio.create_task(waiting_third(has_begun))
         with pytest.raises(Unanswered):
             await third
         other.cancel()
@@ -114,16 +115,17 @@ async def test_a_pool_without_a_free_connection_is_unavailable(hanging: OwnPostg
     await reading()
 
 
-async def in_a_long_snapshot() -> None:
+async def in_a_long_snapshot(has_begun: asyncio.Event) -> None:
     sql._transaction.set(None)
     async with sql.snapshot():
         await sql.fetch("SELECT 1")
+        has_begun.set()
         await asyncio.sleep(60)
 
 
-async def waiting_third() -> None:
+async def waiting_third(other_has_begun: asyncio.Event) -> None:
     sql._transaction.set(None)
-    await asyncio.sleep(0.2)
+    await other_has_begun.wait()
     async with sql.snapshot():
         await sql.fetch("SELECT 1")
 

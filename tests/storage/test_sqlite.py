@@ -66,7 +66,7 @@ async def test_a_long_write_blocks_no_read(file: Path) -> None:
 
     writer = asyncio.create_task(write_long())
     await begun.wait()
-    counts = await asyncio.wait_for(asyncio.gather(*(count() for _ in range(10))), 2)
+    counts = await asyncio.wait_for(asyncio.gather(*(count() for _ in range(10))), 60)
     may_end.set()
     await writer
 

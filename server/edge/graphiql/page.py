@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -135,15 +136,20 @@ def _identity_settings(identity: Identity) -> dict[str, str]:
 
 def _operation_name(example: Example) -> str:
     """The name of the example's only operation."""
+    return _only_operation(example.slug, example.query)
+
+
+@lru_cache(maxsize=256)
+def _only_operation(slug: str, query: str) -> str:
     try:
-        document = parse(example.query)
+        document = parse(query)
     except GraphQLSyntaxError as error:
-        raise ValueError(f"Example {example.slug}: {error.message}") from error
+        raise ValueError(f"Example {slug}: {error.message}") from error
     match [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]:
         case [OperationDefinitionNode(name=name)] if name is not None:
             return name.value
         case _:
-            raise ValueError(f"Example {example.slug} needs exactly one operation, with a name")
+            raise ValueError(f"Example {slug} needs exactly one operation, with a name")
 
 
 def _require_unique(kind: str, names: Sequence[str]) -> None:

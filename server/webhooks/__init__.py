@@ -1,0 +1,1 @@
+"""Webhooks: what happened, told to shops' and partners' systems, and what those tell in return."""

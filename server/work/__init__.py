@@ -1,0 +1,1 @@
+"""Background work: the jobs, when each runs, the engine that runs them, and how each fares."""
