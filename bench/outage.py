@@ -2,7 +2,9 @@
 
 The server works itself, on SQLite, so that what is measured shares a process, an event loop and a
 database with the sending. Purchases come at a fixed rate, each timed from when it was due, and each
-makes a push message. FCM is a server on this machine, which is there and away in turns.
+makes a push message. FCM is a server on this machine, which is there, away, and there again, so
+that what grows with the number of purchases weighs on both alike. The purchases are of many
+members, each with a phone.
 """
 
 import asyncio
@@ -24,16 +26,24 @@ import httpx2
 from bench.figures import quantile
 from bench.servers import ROOT, environment
 from server import clock, demo
+from server.clock import Instant
 from server.definitions import bundles
 from server.definitions import service as definitions
 from server.definitions.formats import FileFormat
 from server.definitions.importing import bring_in
 from server.demo_credentials import TILL_KEY
+from server.enrolment import service as enrolment
+from server.notifications import devices
+from server.notifications.devices import Platform
+from server.programme import service as programme
 from server.storage import migrate, sql
 from server.storage.database import Address, opened
 from tests.fcm.running import ServedFcm, serving
 
+MEMBERS = 1_000
 WARM_UP_SECONDS = 10.0
+THERE_SHARE = 8
+"""FCM is there, before an outage and after it, for such a part of its length."""
 DRAINED_WITHIN_SECONDS = 900.0
 _READY = re.compile(r"^Ready: (\S+)$")
 _RECORD = (
@@ -112,6 +122,23 @@ async def _prepare(folder: Path) -> None:
                 by=definitions.COMMAND_LINE,
                 now=clock.now(),
             )
+            await _enrol(clock.now())
+
+
+async def _enrol(now: Instant) -> None:
+    """Members with a phone each; the demo member's session stands for theirs."""
+    published = (await programme.rulebook()).at(now)
+    [session] = await sql.fetch("SELECT MIN(session_id) FROM devices")
+    for number in range(MEMBERS):
+        newcomer = enrolment.newcomer(now, published, external_id=f"outage-{number}")
+        member_id = await enrolment.enrol(newcomer)
+        phone = devices.Registration(
+            token=f"outage-{number}",
+            platform=Platform.ANDROID,
+            locale="en",
+            time_zone="UTC",
+        )
+        await devices.register(member_id, session[0], phone, now=now)
 
 
 @contextmanager
@@ -152,8 +179,9 @@ async def _measure(result: Result, url: str, fcm: ServedFcm, rounds: int, say: S
     headers = {"authorization": f"Bearer {TILL_KEY}", "content-type": "application/json"}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as till:
         await _buy(result, till, WARM_UP_SECONDS)
+        there_seconds = result.outage_seconds / THERE_SHARE
         for number in range(rounds):
-            result.up_seconds.append(await _buy(result, till, result.outage_seconds))
+            result.up_seconds.append(await _buy(result, till, there_seconds))
             await asyncio.to_thread(fcm.down)
             say(f"round {number + 1}: FCM is away, {len(fcm.received)} messages have come")
             result.down_seconds.append(await _buy(result, till, result.outage_seconds))
@@ -161,14 +189,16 @@ async def _measure(result: Result, url: str, fcm: ServedFcm, rounds: int, say: S
             say(f"round {number + 1}: FCM is there, {len(fcm.received)} messages have come")
             await _drained(result, fcm)
             say(f"round {number + 1}: drained after {result.drained_seconds:.0f} s")
+            result.up_seconds.append(await _buy(result, till, there_seconds))
+        await _drained(result, fcm)
     ids = [one["data"]["notificationId"] for one in _told(fcm)]
     result.arrived, result.doubled = len(set(ids)), len(ids) - len(set(ids))
 
 
 def _told(fcm: ServedFcm) -> list[dict[str, Any]]:
-    """The messages of purchases that a phone would show; there are some of tiers as well."""
+    """The messages of purchases that a phone would show; there are some of welcome points too."""
     shown = [one.message for one in fcm.received if one.is_delivered]
-    return [one for one in shown if one["notification"]["title"].endswith(" points")]
+    return [one for one in shown if one["notification"]["title"] == "10 points"]
 
 
 async def _drained(result: Result, fcm: ServedFcm) -> None:
@@ -193,10 +223,10 @@ async def _buy(result: Result, till: httpx2.AsyncClient, seconds: float) -> list
 
 
 async def _record(till: httpx2.AsyncClient, number: int, due: float) -> float:
-    line = {"productId": "1", "department": "GROCERY", "quantity": "1", "salesMinor": "2500"}
+    line = {"productId": "1", "department": "GROCERY", "quantity": "1", "salesMinor": "100"}
     purchase: dict[str, Any] = {
         "externalId": f"outage-{number}",
-        "member": {"externalId": "sample-1"},
+        "member": {"externalId": f"outage-{number % MEMBERS}"},
         "occurredAt": clock.datetime_of(clock.system_now()).isoformat(),
         "storeId": "1",
         "currencyCode": "USD",

@@ -25,6 +25,8 @@ from server.storage import sql
 from server.storage.exchange import fetch_each
 
 MAXIMUM_BATCH = 500
+TRIED_FIRST = 4
+"""After a failure of the provider: no more is claimed until some of these have gone."""
 LEASE_SECONDS = 90
 RUNS_AT_ONCE = 16
 """Campaigns of which a claim takes some: those whose oldest delivery has waited longest."""
@@ -124,6 +126,8 @@ async def _claim(
     pause = sending_rates.pause_of(pause_rows)
     if pause.until > now:
         return Claim(pause=pause)
+    if pause.failures:
+        limit = min(limit, TRIED_FIRST)
     runs = sorted((due, run) for run, due in run_rows if due is not None and due <= now)
     statement, values = sending_facts.queued_asked(
         channel, [run for _due, run in runs[:RUNS_AT_ONCE]], now, limit=limit
