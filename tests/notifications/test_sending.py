@@ -11,7 +11,8 @@ from server.clock import Instant
 from server.edge.nodes import global_id
 from server.integrations.push import Outcome, OutcomeKind, PushMessage
 from server.notifications import claiming, sending, sending_rates
-from server.notifications.claiming import Claim
+from server.notifications.claiming import TRIED_FIRST, Claim
+from server.notifications.sending_rates import Pause
 from server.notifications.sending_windows import WINDOW
 from server.notifications.shapes import Cap, Category, Channel, Hours, Policy, Wire
 from server.storage import sql
@@ -356,6 +357,26 @@ async def test_a_provider_that_is_down_is_asked_seldom_and_the_backlog_drains_af
     for second in range(600, 3000, 60):
         await sent_all(provider, Instant(NOON + second * SECOND))
     assert await counted() == {("sent", None): 200}
+
+
+async def test_a_provider_that_failed_is_tried_with_a_few_before_many_are_claimed(
+    database: Address,
+) -> None:
+    members_ = await willing(20)
+    await written([draft(one) for one in members_])
+
+    async def claimed(failures: int) -> int:
+        async with sql.transaction():
+            await sending_rates.set_pause(Channel.PUSH, Pause(NOON, failures))
+        sender_id = new_id()
+        claim = await claiming.claim(
+            NOON, channel=Channel.PUSH, sender_id=sender_id, policy=NO_RULES, quota=None
+        )
+        async with sql.transaction():
+            await claiming.release([one.id for one in claim.taken], sender_id)
+        return len(claim.taken)
+
+    assert [await claimed(failures) for failures in (0, 1, 7, 0)] == [20, TRIED_FIRST, 4, 20]
 
 
 async def test_retries_end_after_a_day(database: Address) -> None:
